@@ -1,0 +1,34 @@
+"""Moretta: self-hosted face analytics that lets nothing out but a count.
+
+from moretta import Analyzer
+with Analyzer() as analyzer:
+    print(analyzer.analyze("clip.mp4").trust)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moretta.core.analysis import Analysis as Analysis
+    from moretta.core.analysis import Feature as Feature
+    from moretta.core.errors import MorettaError as MorettaError
+    from moretta.core.values import Profile as Profile
+    from moretta.sdk import Analyzer as Analyzer
+
+__version__ = "0.1.0"
+__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "__version__"]
+
+_HOMES = {
+    "Analysis": "moretta.core.analysis",
+    "Analyzer": "moretta.sdk",
+    "Feature": "moretta.core.analysis",
+    "MorettaError": "moretta.core.errors",
+    "Profile": "moretta.core.values",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol
+    """Load a public name on first use, so that importing the package stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'moretta' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,260 @@
+"""Every error a user can meet, one class per different reaction.
+
+MorettaError
+├── MediaError                     the media item is at fault
+│   ├── MediaEmpty                 no bytes
+│   ├── MediaUnsupported           no picture or video that we read
+│   ├── MediaUnreadable            a known format, but broken (`image.unreadable`)
+│   ├── MediaTruncated             ends before its first picture is complete
+│   ├── MediaWithoutVideo          sound only
+│   ├── MediaWithoutFrames         a video track of no length
+│   ├── MediaTooLarge              over the limit of bytes, frames or seconds
+│   └── DimensionsTooLarge         over the limit of pixels
+├── ModelError
+│   ├── ModelMissing               not installed
+│   ├── ModelCorrupt               the file is not the one the catalogue names
+│   └── ModelRejected              a user's own file does not fit
+├── SandboxUnavailable             required, but the kernel does not give it
+├── WorkerLost                     the worker died; its request is lost, the service goes on
+├── TimeLimitExceeded              the worker was ended
+├── Overloaded                     no worker free in time
+├── PolicyProhibited               policy forbids it
+├── RequestInvalid                 a parameter is wrong
+│   └── IdempotencyMismatch        the same key with another request
+├── NotAuthenticated, ScopeMissing, NotFound
+├── Cancelled                      the caller asked for it
+└── UsageRejected                  a usage record or batch has another shape or signature than the closed schema
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One parameter that is wrong: where it is, and what was expected."""
+
+    field: str
+    detail: str
+
+
+class MorettaError(Exception):
+    """The root. `code` is stable; `status` is the HTTP one; `exit_code` the CLI's; `detail` never holds personal data."""
+
+    code = "internal"
+    title = "Something went wrong inside Moretta"
+    status = 500
+    exit_code = 70
+
+    def __init__(self, detail: str, *, field_errors: tuple[FieldError, ...] = (), legal_ref: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field_errors = field_errors
+        self.legal_ref = legal_ref
+
+
+class MediaError(MorettaError):
+    """The media item is at fault."""
+
+    code = "media.unreadable"
+    title = "The media could not be read"
+    status = 400
+    exit_code = 65
+
+
+class MediaEmpty(MediaError):
+    """No bytes."""
+
+    code = "media.empty"
+    title = "The media is empty"
+
+
+class MediaUnsupported(MediaError):
+    """Not a picture or a video in a format that we read."""
+
+    code = "media.unsupported"
+    title = "The media format is not supported"
+    status = 415
+
+
+class MediaUnreadable(MediaError):
+    """A known format, but its content is broken."""
+
+    code = "image.unreadable"
+    title = "The media could not be decoded"
+
+
+class MediaTruncated(MediaError):
+    """The media ends before its first picture is complete."""
+
+    code = "media.truncated"
+    title = "The media is cut off"
+
+
+class MediaWithoutVideo(MediaError):
+    """The media holds sound only."""
+
+    code = "media.no_video"
+    title = "The media holds no pictures"
+    status = 422
+
+
+class MediaWithoutFrames(MediaError):
+    """The video track has no length."""
+
+    code = "media.no_frames"
+    title = "The video has no frames"
+    status = 422
+
+
+class MediaTooLarge(MediaError):
+    """Over the configured limit of bytes, frames or seconds."""
+
+    code = "media.too_large"
+    title = "The media is over a limit"
+    status = 413
+
+
+class DimensionsTooLarge(MediaTooLarge):
+    """Over the configured limit of pixels."""
+
+    code = "media.dimensions_too_large"
+    title = "The picture is over the pixel limit"
+
+
+class ModelError(MorettaError):
+    """A model is missing or not what it should be."""
+
+    code = "model.unusable"
+    title = "A model cannot be used"
+    status = 503
+    exit_code = 78
+
+
+class ModelMissing(ModelError):
+    """A model is not installed."""
+
+    code = "model.missing"
+    title = "A model is not installed"
+
+
+class ModelCorrupt(ModelError):
+    """A model file is not the one the catalogue names."""
+
+    code = "model.corrupt"
+    title = "A model file is not the expected one"
+
+
+class ModelRejected(ModelError):
+    """A user's own model file does not have the shape that its task needs."""
+
+    code = "model.rejected"
+    title = "The model file does not fit"
+    status = 422
+    exit_code = 65
+
+
+class SandboxUnavailable(MorettaError):
+    """`sandbox = required`, but the kernel does not give all of it."""
+
+    code = "sandbox.unavailable"
+    title = "The sandbox is not in force"
+    status = 503
+    exit_code = 78
+
+
+class WorkerLost(MorettaError):
+    """The worker process died while it held this request."""
+
+    code = "worker.lost"
+    title = "The analysis process died"
+    status = 500
+    exit_code = 70
+
+
+class TimeLimitExceeded(MorettaError):
+    """The analysis took longer than the time limit and was ended."""
+
+    code = "analysis.time_limit"
+    title = "The analysis took too long"
+    status = 422
+    exit_code = 75
+
+
+class Overloaded(MorettaError):
+    """No worker became free in time."""
+
+    code = "service.overloaded"
+    title = "The service is busy"
+    status = 503
+    exit_code = 75
+
+
+class PolicyProhibited(MorettaError):
+    """The policy forbids what was asked."""
+
+    code = "policy.prohibited_use"
+    title = "The policy does not allow this"
+    status = 403
+    exit_code = 77
+
+
+class RequestInvalid(MorettaError):
+    """A parameter is missing or wrong."""
+
+    code = "request.invalid"
+    title = "The request is not valid"
+    status = 422
+    exit_code = 64
+
+
+class IdempotencyMismatch(RequestInvalid):
+    """The idempotency key was used before with another request."""
+
+    code = "idempotency.mismatch"
+    title = "The idempotency key belongs to another request"
+    status = 409
+
+
+class NotAuthenticated(MorettaError):
+    """No API key, or one that is unknown, expired or revoked."""
+
+    code = "key.invalid"
+    title = "A valid API key is needed"
+    status = 401
+    exit_code = 77
+
+
+class ScopeMissing(MorettaError):
+    """The API key lacks the scope that this call needs."""
+
+    code = "key.scope_missing"
+    title = "The API key may not do this"
+    status = 403
+    exit_code = 77
+
+
+class NotFound(MorettaError):
+    """Nothing with that id for this caller."""
+
+    code = "not_found"
+    title = "Not found"
+    status = 404
+    exit_code = 66
+
+
+class Cancelled(MorettaError):
+    """The caller cancelled the work."""
+
+    code = "job.cancelled"
+    title = "The job was cancelled"
+    status = 409
+    exit_code = 130
+
+
+class UsageRejected(MorettaError):
+    """A usage record or batch does not have the closed schema, or its signature does not hold."""
+
+    code = "usage.rejected"
+    title = "The usage batch was refused"
+    status = 422
+    exit_code = 65

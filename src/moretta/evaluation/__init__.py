@@ -1,0 +1,1 @@
+"""Attacks made from genuine clips, and what the cues make of them."""

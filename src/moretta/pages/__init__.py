@@ -1,0 +1,1 @@
+"""The report and its stylesheet: server-rendered, no asset from elsewhere."""

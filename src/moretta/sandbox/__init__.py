@@ -1,0 +1,1 @@
+"""The worker processes, and what the kernel denies them."""

@@ -1,0 +1,1 @@
+"""Meters of one track over time: pulse, voice, blinks, mouth-audio synchrony. Numbers in, numbers out."""

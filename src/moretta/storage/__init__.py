@@ -1,0 +1,1 @@
+"""The only layer that speaks SQL: API keys, usage, egress."""

@@ -1,0 +1,1 @@
+"""One module per cue, and the calibrated fusion of all of them."""

@@ -1,0 +1,1 @@
+"""Counting what was processed, and the one module that reports it."""

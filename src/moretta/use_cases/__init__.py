@@ -1,0 +1,1 @@
+"""What Moretta can do, told with ports."""
