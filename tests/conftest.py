@@ -1,0 +1,42 @@
+"""What tests of every area share: installed model weights, the demonstration clip, and the development data."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from moretta.vision.models import State, default_media_dir, default_models_dir, verify
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The directory of installed model weights; a test that needs them fails, rather than skips, where they are not."""
+    directory = default_models_dir(os.environ)
+    optional = {"expression"}
+    unfit = [found.name for found in verify(directory) if found.state is not State.OK and found.name not in optional]
+    if unfit:
+        pytest.fail(f"models not installed: {', '.join(unfit)}; run `moretta models install` (or `make setup`) first")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def talking_clip() -> Path:
+    """The demonstration clip: a talking face (`moretta.vision.models.fetch_demo_clip` puts it there)."""
+    given = os.environ.get("MORETTA_DEMO_CLIP")
+    clip = Path(given) if given else default_media_dir(os.environ) / "franck.mp4"
+    if not clip.is_file():
+        beside = default_models_dir(os.environ).parent / "media" / "franck.mp4"
+        if not beside.is_file():
+            pytest.fail("the demonstration clip is not there: run `make setup`, or set MORETTA_DEMO_CLIP to its path")
+        clip = beside
+    return clip
+
+
+@pytest.fixture(scope="session")
+def dev_data() -> Path:
+    """The labelled development data; tests that use it are marked `data` and skip where it is absent."""
+    given = os.environ.get("MORETTA_DEV_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "manifests").is_dir():
+        pytest.skip("the labelled development data is not on this machine: set MORETTA_DEV_DATA to its folder")
+    return folder
