@@ -23,6 +23,7 @@ MorettaError
 │   └── IdempotencyMismatch        the same key with another request
 ├── NotAuthenticated, ScopeMissing, NotFound
 ├── Cancelled                      the caller asked for it
+├── StorageUnusable                the database is of a newer version, of another kind, or out of reach
 └── UsageRejected                  a usage record or batch has another shape or signature than the closed schema
 """
 
@@ -258,3 +259,12 @@ class UsageRejected(MorettaError):
     title = "The usage batch was refused"
     status = 422
     exit_code = 65
+
+
+class StorageUnusable(MorettaError):
+    """The database cannot be used: written by a newer version, of another kind, or out of reach."""
+
+    code = "storage.unusable"
+    title = "The database cannot be used"
+    status = 503
+    exit_code = 78
