@@ -1,0 +1,50 @@
+# Everything starts from `make setup`, which makes .venv in this checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEDIA ?=
+export MORETTA_DATA_DIR ?= $(CURDIR)/var
+
+.PHONY: setup demo serve test lint check soak bench docs lock clean
+
+# The stamp is newer than what it was made from, or the environment is made anew.
+setup: $(VENV)/.ready
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Moretta needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install]'
+	$(BIN)/moretta models install
+	touch $@
+
+demo: setup
+	$(BIN)/moretta demo $(if $(MEDIA),"$(MEDIA)") --report report.html
+
+serve: setup
+	$(BIN)/moretta serve
+
+test: lint
+	$(BIN)/python -m pytest -m "not soak"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: setup
+	$(BIN)/python -m pytest -m soak
+
+bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install,bench]'
+	$(BIN)/python -m benchmarks --write benchmarks/RESULTS.md
+
+docs: setup
+	$(BIN)/moretta docs docs
+
+# Pins for every environment; no address of any registry is written.
+lock: setup
+	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra install --extra bench --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	  --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) var report.html

@@ -1,0 +1,5 @@
+"""`python -m moretta` is the `moretta` command."""
+
+from moretta.cli.main import run
+
+run()

@@ -1,0 +1,175 @@
+"""`moretta analyze` and `moretta demo`.
+
+Belongs here: reading arguments, showing progress, a readable summary. Does not belong here: any step of the analysis.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from moretta.cli.summary import summary
+from moretta.core import analysis as core
+from moretta.core.errors import MorettaError, RequestInvalid
+from moretta.core.ports import OnProgress
+from moretta.core.values import Profile
+from moretta.sdk import Analyzer, parse_features
+from moretta.settings import Settings
+
+_STDIN = "-"
+
+Files = Annotated[
+    list[str], typer.Argument(help="Images or videos; `-` reads one from standard input.", metavar="FILE...")
+]
+ProfileOption = Annotated[Profile, typer.Option(help="How much work is spent on a frame.")]
+Features = Annotated[
+    str | None,
+    typer.Option(help=f"Comma-separated, out of {', '.join(core.Feature)}; `+age` adds to the default ones."),
+]
+Json = Annotated[
+    str | None, typer.Option("--json", help="Write one JSON object per file, a line each, to this file or `-`.")
+]
+Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
+
+
+def analyze(
+    files: Files,
+    profile: ProfileOption = Profile.ACCURATE,
+    features: Features = None,
+    json_out: Json = None,
+    report: Report = None,
+) -> None:
+    """Analyse images and videos where they are: people, measurements and a trust score."""
+    settings = Settings()
+    wanted = parse_features(features.split(",") if features is not None else None)
+    if core.Feature.EXPRESSION in wanted and not settings.allow_expression:
+        from moretta.wiring.policy import refuse_expression
+
+        refuse_expression()
+    if report is not None:
+        wanted |= {core.Feature.MESH, core.Feature.SERIES}
+    quiet = json_out == _STDIN
+    console, notes = Console(), Console(stderr=True)
+    done: list[tuple[str, core.Analysis]] = []
+    lines: list[bytes] = []
+    failure: MorettaError | None = None
+    with Analyzer(profile, wanted, settings) as analyzer, _usage(settings) as count:
+        for number, name in enumerate(files, 1):
+            label = _label(name)
+            try:
+                with _bar(notes, f"{number}/{len(files)}") as on_progress:
+                    result = analyzer.analyze(_source(name), on_progress)
+            except MorettaError as error:
+                failure = failure or error
+                count(error.status)
+                notes.print(f"{label}: {error.title}: {error.detail}", style="red", markup=False, highlight=False)
+                lines.append(_problem_line(error))
+                continue
+            count(200)
+            done.append((label, result))
+            lines.append(_line(result))
+            if not quiet:
+                console.print(summary(label, result))
+    _write_json(json_out, lines)
+    if report is not None and done:
+        from moretta.pages.report import render_report
+
+        _write(report, render_report(done).encode())
+        notes.print(f"Report: {report}", markup=False, highlight=False)
+    if failure is not None:
+        raise typer.Exit(failure.exit_code)
+
+
+def demo(
+    media: Annotated[Path | None, typer.Argument(help="Your own clip or picture instead of the demo's.")] = None,
+    report: Report = Path("report.html"),
+) -> None:
+    """Analyse a real clip of a talking person, print the result and write an HTML report."""
+    if media is None:
+        from moretta.vision.models import fetch_demo_clip
+
+        media = fetch_demo_clip(Settings().media_dir)
+    analyze([str(media)], report=report)
+    typer.echo(f"Open {report} in a browser. Nothing left this machine: `moretta egress` lists every byte ever sent.")
+
+
+def _label(name: str) -> str:
+    return "standard input" if name == _STDIN else Path(name).name
+
+
+def _source(name: str) -> bytes | Path:
+    if name != _STDIN:
+        return Path(name)
+    if sys.stdin.isatty():
+        raise RequestInvalid("expected media on standard input, got a terminal; pipe a file into it")
+    return sys.stdin.buffer.read()
+
+
+@contextmanager
+def _usage(settings: Settings) -> Iterator[Callable[[int], None]]:
+    from moretta.wiring.service import cli_meter
+
+    with cli_meter(settings) as meter:
+        yield lambda status: meter("cli:analyze", status)
+
+
+def _line(result: core.Analysis) -> bytes:
+    from moretta.wiring.wire import analysis_json
+
+    return analysis_json(result)
+
+
+def _problem_line(error: MorettaError) -> bytes:
+    return json.dumps({"problem": {"code": error.code, "title": error.title, "detail": error.detail}}).encode()
+
+
+def _write_json(target: str | None, lines: list[bytes]) -> None:
+    if target is None:
+        return
+    content = b"".join(line + b"\n" for line in lines)
+    if target == _STDIN:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        _write(Path(target), content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RequestInvalid(f"expected a place to write the output; it cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[OnProgress]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{title} start", total=None, note="")
+
+        def show(progress: core.Progress) -> None:
+            note = f"{progress.fps:.0f} frames/s, faces {progress.faces_seen}" if progress.frames_done else ""
+            bar.update(
+                task,
+                description=f"{title} {progress.stage}",
+                total=progress.frames_total,
+                completed=progress.frames_done,
+                note=note,
+            )
+
+        yield show

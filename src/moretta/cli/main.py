@@ -1,0 +1,64 @@
+"""The `moretta` command.
+
+Belongs here: the tree of commands, and how an error becomes a message and an exit code.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from moretta import __version__
+from moretta.cli import analyze, docs, doctor, hub, keys, models, serve, usage
+from moretta.core.errors import MorettaError
+
+app = typer.Typer(
+    name="moretta",
+    help="Self-hosted face analytics that keeps its mouth shut: trust scores and measurements where the media is.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"moretta {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Nothing to do before a command."""
+
+
+app.command("analyze")(analyze.analyze)
+app.command("demo")(analyze.demo)
+app.command("doctor")(doctor.doctor)
+app.command("serve")(serve.serve)
+app.command("usage")(usage.usage)
+app.command("egress")(usage.egress)
+app.command("docs")(docs.docs)
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(hub.app, name="hub")
+
+
+def run() -> None:
+    """Run the command of the process's arguments; errors become one message on stderr and their exit code."""
+    try:
+        app()
+    except MorettaError as error:
+        typer.echo(f"moretta: {error.title}: {error.detail}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe has gone, as `head` does: end quietly, and keep Python from flushing into it again.
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        typer.echo("moretta: interrupted", err=True)
+        sys.exit(130)

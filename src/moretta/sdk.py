@@ -1,0 +1,149 @@
+"""The SDK: the same analysis as the command line's, as typed values.
+
+Belongs here: what a Python caller sees. Does not belong here: any step of the analysis.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from moretta.core.analysis import DEFAULT_FEATURES, Analysis, AnalysisRequest, Feature
+from moretta.core.errors import MediaTooLarge, NotFound, RequestInvalid
+from moretta.core.limits import MediaLimits
+from moretta.core.ports import Executor, OnProgress
+from moretta.core.values import Profile
+from moretta.settings import Settings
+
+_CHUNK = 1 << 20
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+
+
+class Analyzer:
+    """Analyses images and videos in a confined worker process that starts at the first call.
+
+    Use it as a context manager, or call `close()`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | str = Profile.ACCURATE,
+        features: Iterable[Feature | str] | None = None,
+        settings: Settings | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        self._request = AnalysisRequest(parse_profile(profile), parse_features(features))
+        self._settings = settings or Settings()
+        self._executor = executor
+
+    def analyze(self, source: Source, on_progress: OnProgress | None = None) -> Analysis:
+        """Analyse one image or video.
+
+        Args:
+            source: a path, the bytes themselves, or an open binary file.
+            on_progress: called now and then with a `Progress`; what it raises ends the analysis.
+
+        Raises:
+            MediaError: the media is at fault.
+            NotFound: there is no readable file at the path.
+            ModelMissing: the models are not installed; `moretta models install` mends it.
+            SandboxUnavailable: the kernel does not give what the `sandbox` setting requires.
+            TimeLimitExceeded, WorkerLost: this item is lost; the analyzer goes on.
+        """
+        fd = media_in_memory(source, self._settings.limits)
+        try:
+            return self._running().analyse(fd, self._request, on_progress)
+        finally:
+            os.close(fd)
+
+    def _running(self) -> Executor:
+        if self._executor is None:
+            from moretta.wiring.executor import start_executor
+
+            self._executor = start_executor(self._settings, workers=1)
+        return self._executor
+
+    def close(self) -> None:
+        """End the worker. Idempotent."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_profile(text: Profile | str) -> Profile:
+    """The profile of that name.
+
+    Raises:
+        RequestInvalid: there is none.
+    """
+    try:
+        return Profile(text)
+    except ValueError:
+        known = ", ".join(Profile)
+        raise RequestInvalid(f"expected a profile out of {known}; got another word") from None
+
+
+def parse_features(features: Iterable[Feature | str] | None) -> frozenset[Feature]:
+    """The features of those names; `+name` adds to the default ones; None gives the default ones.
+
+    Raises:
+        RequestInvalid: a name is unknown.
+    """
+    if features is None:
+        return DEFAULT_FEATURES
+    names = [str(name).strip() for name in features]
+    base = DEFAULT_FEATURES if any(name.startswith("+") for name in names) else frozenset[Feature]()
+    try:
+        return base | {Feature(name.removeprefix("+")) for name in names if name}
+    except ValueError:
+        known = ", ".join(Feature)
+        raise RequestInvalid(f"expected features out of: {known}; at least one word was none of them") from None
+
+
+def media_in_memory(source: Source, limits: MediaLimits) -> int:
+    """A new anonymous memory file (`memfd`) that holds the media; the caller closes it.
+
+    Raises:
+        NotFound: no readable file at the path.
+        MediaTooLarge: over the limit of bytes; nothing is kept.
+    """
+    fd = os.memfd_create("media", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        if isinstance(source, bytes):
+            _write(fd, [source], limits)
+        elif isinstance(source, str | os.PathLike):
+            try:
+                with Path(source).open("rb") as file:
+                    _write(fd, iter(lambda: file.read(_CHUNK), b""), limits)
+            except OSError as error:
+                reason = error.strerror or "it cannot be read"
+                raise NotFound(f"expected the path of a readable file, got one that is not: {reason}") from None
+        else:
+            _write(fd, iter(lambda: source.read(_CHUNK), b""), limits)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _write(fd: int, chunks: Iterable[bytes], limits: MediaLimits) -> None:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > limits.bytes:
+            raise MediaTooLarge(
+                f"expected at most {limits.bytes} bytes, got more; the setting MORETTA_MAX_BYTES moves this limit"
+            )
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(fd, view) :]

@@ -1,0 +1,81 @@
+"""Every setting, with its safe default. Environment variables `MORETTA_<NAME>`; nothing below the wiring reads them.
+
+Belongs here: names, types, defaults and one sentence each (the reference page is generated from it).
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from moretta.core.limits import MediaLimits
+
+_DEFAULT = MediaLimits()
+
+
+def _home(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "moretta"
+
+
+class Settings(BaseSettings):
+    """The configuration of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="MORETTA_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: _home("XDG_STATE_HOME", ".local/state"),
+        description="Where API keys and usage counts are kept. Media, results and observations are never kept anywhere.",
+    )
+    models_dir: Path = Field(
+        default_factory=lambda: _home("XDG_CACHE_HOME", ".cache") / "models",
+        description="Where `moretta models install` puts the weights.",
+    )
+    host: str = Field("127.0.0.1", description="The address on which `moretta serve` listens.")
+    port: int = Field(8000, ge=0, le=65535, description="The port on which `moretta serve` listens.")
+    sandbox: Literal["required", "best-effort"] = Field(
+        "required",
+        description="`required`: no media is read unless the kernel denies the workers files and network; "
+        "`best-effort`: run with what the kernel gives and say what is missing.",
+    )
+    workers: int = Field(
+        default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=256, description="Worker processes of `serve`."
+    )
+    worker_memory_mb: int = Field(
+        4096, ge=512, description="Memory one worker may use, in MiB, beyond which it is ended."
+    )
+    time_limit_s: float = Field(300.0, gt=0, description="Longest time one analysis may take, in seconds.")
+    queue_limit_s: float = Field(30.0, gt=0, description="Longest wait for a free worker, in seconds, before 503.")
+    max_bytes: int = Field(_DEFAULT.bytes, gt=0, description="Largest media item, in bytes.")
+    max_pixels: int = Field(_DEFAULT.pixels, gt=0, description="Largest picture, width x height.")
+    max_frames: int = Field(_DEFAULT.frames, gt=0, description="Most frames of one video.")
+    max_duration_s: float = Field(_DEFAULT.duration_s, gt=0, description="Longest video, in seconds.")
+    inline_bytes: int = Field(
+        8 * 1024 * 1024, ge=0, description="Videos over this many bytes become jobs; smaller ones are answered at once."
+    )
+    job_hours: float = Field(
+        24.0, gt=0, description="How long a job's result can be fetched, in hours; kept in memory only."
+    )
+    rate_per_minute: int = Field(600, ge=1, description="Calls one API key may make in a minute.")
+    open_metrics: bool = Field(True, description="Whether `/metrics` answers without an API key.")
+    allow_expression: bool = Field(
+        False, description="Whether facial expression may be asked for. Off: emotion inference is restricted by law."
+    )
+    company_id: str = Field("local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id that usage records carry.")
+    usage_report: Literal["off", "file", "hub"] = Field("off", description="Where usage counts are reported to.")
+    usage_report_file: Path | None = Field(None, description="For `file`: signed batches are appended here.")
+    usage_report_interval_s: float = Field(3600.0, gt=0, description="Seconds between two reports.")
+    hub_url: str | None = Field(None, description="For `hub`: the vendor's hub, https (http only to this machine).")
+    hub_key_file: Path | None = Field(None, description="The signing key that the hub issued, a file of mode 0600.")
+    hub_ca_file: Path | None = Field(None, description="A CA certificate to trust for the hub instead of the system's.")
+
+    @property
+    def limits(self) -> MediaLimits:
+        """The limits within which media is read."""
+        return MediaLimits(self.max_bytes, self.max_pixels, self.max_frames, self.max_duration_s)
+
+    @property
+    def media_dir(self) -> Path:
+        """Where the demo clip is cached: beside the models."""
+        return self.models_dir.parent / "media"

@@ -1,0 +1,1 @@
+"""Settings into a working application: the only place that picks implementations."""
