@@ -63,7 +63,7 @@ def corners(picture: Pixels) -> list[str]:
 
 
 def make_still(
-    format: str = "jpeg",
+    kind: str = "jpeg",
     picture: Pixels | Image.Image | None = None,
     *,
     orientation: int | None = None,
@@ -79,10 +79,10 @@ def make_still(
         options["exif"] = exif
     if more:
         options |= {"save_all": True, "append_images": [Image.fromarray(extra) for extra in more]}
-    if format == "webp":
+    if kind == "webp":
         options.setdefault("lossless", True)
     out = io.BytesIO()
-    image.save(out, format.upper(), **options)
+    image.save(out, kind.upper(), **options)
     return out.getvalue()
 
 

@@ -46,6 +46,10 @@ class MediaReader(Protocol):
         """How many frames the container announces, None where it does not; never trusted, only shown."""
 
     @property
+    def scale(self) -> float:
+        """Pixels of a frame per pixel of the upright original (`info.width`), at most 1; boxes are reported divided by it."""
+
+    @property
     def warnings(self) -> Sequence[Notice]:
         """What went wrong without ending the analysis, such as a video that breaks half-way."""
 

@@ -1,0 +1,68 @@
+"""A seekable descriptor as a Python file.
+
+Belongs here: reading bytes. Does not belong here: what the bytes mean.
+"""
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class DescriptorFile(io.RawIOBase):
+    """Reads a descriptor through a duplicate and an offset of its own.
+
+    Two of these over one descriptor never disturb each other, because `pread` leaves the shared offset alone; so sound and
+    pictures can be decoded in two threads. The caller keeps its descriptor. `fileno` is left unsupported on purpose:
+    libraries that find one read through it, and then share the offset.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = os.dup(fd)
+        self._offset = 0
+        self.size = os.fstat(self._fd).st_size
+
+    @classmethod
+    def of(cls, other: "DescriptorFile") -> "DescriptorFile":
+        """Another file over the same descriptor, with its own duplicate and offset."""
+        return cls(other._fd)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill `buffer` from the current offset; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        count = os.preadv(self._fd, [view], self._offset)
+        self._offset += count
+        return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move; a place beyond the end is allowed and reads nothing."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self.size}[whence]
+        if base + offset < 0:
+            raise OSError(f"expected an offset within the media, got {base + offset}")
+        self._offset = base + offset
+        return self._offset
+
+    def tell(self) -> int:
+        """The current offset."""
+        return self._offset
+
+    def at(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes from `offset`; moves nothing."""
+        return os.pread(self._fd, count, offset) if 0 <= offset < self.size else b""
+
+    def close(self) -> None:
+        """Close the duplicate. Idempotent."""
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
