@@ -22,6 +22,7 @@ MorettaError
 ├── RequestInvalid                 a parameter is wrong
 │   └── IdempotencyMismatch        the same key with another request
 ├── NotAuthenticated, ScopeMissing, NotFound
+├── RateLimited                    more requests or jobs than this caller may have
 ├── Cancelled                      the caller asked for it
 ├── StorageUnusable                the database is of a newer version, of another kind, or out of reach
 └── UsageRejected                  a usage record or batch has another shape or signature than the closed schema
@@ -241,6 +242,19 @@ class NotFound(MorettaError):
     title = "Not found"
     status = 404
     exit_code = 66
+
+
+class RateLimited(MorettaError):
+    """The caller has more requests or jobs under way than it may; `retry_after_s` says when to try again."""
+
+    code = "rate.limited"
+    title = "Too many requests"
+    status = 429
+    exit_code = 75
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class Cancelled(MorettaError):
