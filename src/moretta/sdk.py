@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from moretta.core.analysis import DEFAULT_FEATURES, Analysis, AnalysisRequest, Feature
-from moretta.core.errors import MediaTooLarge, NotFound, RequestInvalid
+from moretta.core.errors import MediaTooLarge, MorettaError, NotFound, RequestInvalid
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import Executor, OnProgress
 from moretta.core.values import Profile
 from moretta.settings import Settings
+from moretta.wiring.policy import refuse_expression
 
 _CHUNK = 1 << 20
 
@@ -33,10 +34,14 @@ class Analyzer:
         features: Iterable[Feature | str] | None = None,
         settings: Settings | None = None,
         executor: Executor | None = None,
+        door: str = "sdk:analyze",
     ) -> None:
         self._request = AnalysisRequest(parse_profile(profile), parse_features(features))
         self._settings = settings or Settings()
+        if Feature.EXPRESSION in self._request.features and not self._settings.allow_expression:
+            refuse_expression()
         self._executor = executor
+        self._door = door
 
     def analyze(self, source: Source, on_progress: OnProgress | None = None) -> Analysis:
         """Analyse one image or video.
@@ -54,9 +59,21 @@ class Analyzer:
         """
         fd = media_in_memory(source, self._settings.limits)
         try:
-            return self._running().analyse(fd, self._request, on_progress)
+            result = self._running().analyse(fd, self._request, on_progress)
+        except MorettaError as error:
+            self._count(error.exit_code)
+            raise
         finally:
             os.close(fd)
+        self._count(0)
+        return result
+
+    def _count(self, exit_status: int) -> None:
+        """One usage record: time, endpoint, status, company and a count of one; durable before the result is returned."""
+        from moretta.wiring.service import opened
+
+        with opened(self._settings) as deployment:
+            deployment.meter.record(self._door, exit_status, deployment.company_id)
 
     def _running(self) -> Executor:
         if self._executor is None:

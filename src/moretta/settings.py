@@ -62,7 +62,11 @@ class Settings(BaseSettings):
     allow_expression: bool = Field(
         False, description="Whether facial expression may be asked for. Off: emotion inference is restricted by law."
     )
-    company_id: str = Field("local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The id that usage records carry.")
+    company_id: str | None = Field(
+        None,
+        pattern=r"^co_[0-9a-f]{20}$",
+        description="The id that the vendor's hub issued and usage records carry; left out: a random one of this deployment's own.",
+    )
     usage_report: Literal["off", "file", "hub"] = Field("off", description="Where usage counts are reported to.")
     usage_report_file: Path | None = Field(None, description="For `file`: signed batches are appended here.")
     usage_report_interval_s: float = Field(3600.0, gt=0, description="Seconds between two reports.")

@@ -5,7 +5,7 @@ Belongs here: reading arguments, showing progress, a readable summary. Does not 
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -48,10 +48,6 @@ def analyze(
     """Analyse images and videos where they are: people, measurements and a trust score."""
     settings = Settings()
     wanted = parse_features(features.split(",") if features is not None else None)
-    if core.Feature.EXPRESSION in wanted and not settings.allow_expression:
-        from moretta.wiring.policy import refuse_expression
-
-        refuse_expression()
     if report is not None:
         wanted |= {core.Feature.MESH, core.Feature.SERIES}
     quiet = json_out == _STDIN
@@ -59,7 +55,7 @@ def analyze(
     done: list[tuple[str, core.Analysis]] = []
     lines: list[bytes] = []
     failure: MorettaError | None = None
-    with Analyzer(profile, wanted, settings) as analyzer, _usage(settings) as count:
+    with Analyzer(profile, wanted, settings, door="cli:analyze") as analyzer:
         for number, name in enumerate(files, 1):
             label = _label(name)
             try:
@@ -67,11 +63,9 @@ def analyze(
                     result = analyzer.analyze(_source(name), on_progress)
             except MorettaError as error:
                 failure = failure or error
-                count(error.status)
                 notes.print(f"{label}: {error.title}: {error.detail}", style="red", markup=False, highlight=False)
                 lines.append(_problem_line(error))
                 continue
-            count(200)
             done.append((label, result))
             lines.append(_line(result))
             if not quiet:
@@ -109,14 +103,6 @@ def _source(name: str) -> bytes | Path:
     if sys.stdin.isatty():
         raise RequestInvalid("expected media on standard input, got a terminal; pipe a file into it")
     return sys.stdin.buffer.read()
-
-
-@contextmanager
-def _usage(settings: Settings) -> Iterator[Callable[[int], None]]:
-    from moretta.wiring.service import cli_meter
-
-    with cli_meter(settings) as meter:
-        yield lambda status: meter("cli:analyze", status)
 
 
 def _line(result: core.Analysis) -> bytes:

@@ -38,7 +38,7 @@ def analyse(
     with closing(reader):
         told = _Told(on_progress, reader.frames_total)
         voice, envelope = _listen(reader, request, instruments, told)
-        gallery = _Gallery(reader.info.kind, request, instruments, envelope)
+        gallery = _Gallery(reader, request, instruments, envelope)
         still = reader.info.kind is MediaKind.IMAGE
         tracker = instruments.still_tracker() if still else instruments.tracker()
         with ahead(reader.frames()) as frames:
@@ -79,12 +79,13 @@ class _Gallery:
 
     def __init__(
         self,
-        kind: MediaKind,
+        reader: MediaReader,
         request: AnalysisRequest,
         instruments: Instruments,
         envelope: tuple[Floats, Floats] | None,
     ) -> None:
-        self._kind, self._request, self._instruments, self._envelope = kind, request, instruments, envelope
+        self._kind, self._scale = reader.info.kind, reader.scale
+        self._request, self._instruments, self._envelope = request, instruments, envelope
         self._active: dict[TrackId, TrackRecord] = {}
         self._done: list[FaceReport] = []
         self._trusts: list[tuple[float, TrustReport]] = []
@@ -134,7 +135,7 @@ class _Gallery:
         if len(self._done) >= MAX_FACES:
             self._dropped += 1
             return
-        self._done.append(record.report())
+        self._done.append(record.report(self._scale))
         if record.has_trust:
             self._trusts.append((record.prominence, record.trust()))
             self._trusts = [max(self._trusts, key=lambda pair: pair[0])]

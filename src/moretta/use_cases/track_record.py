@@ -7,6 +7,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
+import numpy as np
+
 from moretta.core.analysis import (
     AnalysisRequest,
     Attributes,
@@ -135,8 +137,8 @@ class TrackRecord:
             return []
         return [(float(time or 0.0), score) for time, score in zip(columns[0], columns[1], strict=True)]
 
-    def report(self) -> FaceReport:
-        """The summary of the track."""
+    def report(self, scale: float = 1.0) -> FaceReport:
+        """The summary of the track in pixels of the original, of which the analysed picture has `scale` as many a side."""
         wants = self._wants
         columns = self._series.columns()
         yaw, pitch, gaze_x, gaze_y, roll = (*columns[1:5], columns[7])
@@ -150,14 +152,16 @@ class TrackRecord:
             frames=self.frames,
             first_time_s=round(self.first_time_s, 3),
             last_time_s=round(self.last_time_s, 3),
-            box=_four(face.box),
+            box=_four(face.box / np.float32(scale)),
             detection_score=round(face.detection_score, 4),
-            landmarks=tuple(_pair(p) for p in face.landmarks) if Feature.LANDMARKS in wants else None,
+            landmarks=tuple(_pair(p) for p in face.landmarks / np.float32(scale))
+            if Feature.LANDMARKS in wants
+            else None,
             mesh=_relative_mesh(best) if Feature.MESH in wants else None,
             pose=_pose_summary(yaw, pitch, roll) if Feature.POSE in wants else None,
             gaze=_gaze_summary(gaze_x, gaze_y) if Feature.GAZE in wants else None,
             blinks=self._blinks.estimate() if self._blinks is not None else None,
-            quality=_quality_summary(quality) if Feature.QUALITY in wants else None,
+            quality=_quality_summary(quality, scale) if Feature.QUALITY in wants else None,
             attributes=_merge_attributes(self._attributes) if self._attributes else None,
             pulse=self._pulse.estimate() if self._pulse is not None else None,
             synchrony=self._synchrony.estimate() if self._synchrony is not None and Feature.VOICE in wants else None,
@@ -211,7 +215,7 @@ def _gaze_summary(x: Sequence[float | None], y: Sequence[float | None]) -> GazeS
     return GazeSummary(round(mid_x, 3), round(mid_y, 3), round(steady, 3))
 
 
-def _quality_summary(quality: Quality) -> QualitySummary:
+def _quality_summary(quality: Quality, scale: float) -> QualitySummary:
     return QualitySummary(
         *(
             round(value, 1)
@@ -222,7 +226,7 @@ def _quality_summary(quality: Quality) -> QualitySummary:
                 quality.inter_eye_distance,
                 quality.head_pose,
                 quality.unified,
-                quality.inter_eye_px,
+                quality.inter_eye_px / scale,
             )
         )
     )

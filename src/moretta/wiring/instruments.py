@@ -1,0 +1,129 @@
+"""The instruments of an analysis, built from the installed models.
+
+Belongs here: which model does which task under which profile. Does not belong here: how any of them works.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from moretta.core.analysis import AnalysisRequest, Feature, ModelUse
+from moretta.core.ports import AttributeModel
+from moretta.core.values import FaceSample, Profile, Quality
+from moretta.signals.blinks import BlinkMeter
+from moretta.signals.pulse import PulseMeter
+from moretta.signals.synchrony import SynchronyMeter
+from moretta.signals.voice import VoiceMeter
+from moretta.trust.blending_detector import BlendingDetector, blending_weights
+from moretta.trust.cues import standard_cues
+from moretta.trust.fuse import CalibratedFusion
+from moretta.use_cases.instruments import Instruments
+from moretta.vision.antispoof import FaceAntiSpoofing
+from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
+from moretta.vision.detect import CenterFaceDetector
+from moretta.vision.embed import MobileFaceNetEmbedder
+from moretta.vision.landmarks import FaceMesh
+from moretta.vision.models import State, load, verify
+from moretta.vision.models.store import file_sha256
+from moretta.vision.observe import observe
+from moretta.vision.posture import BlazePosture
+from moretta.vision.quality import face_quality
+from moretta.vision.sessions import LiteRtSession, OnnxSession, open_session
+from moretta.vision.track import FaceTracker
+
+# A still may show a crowd; a video is followed face by face, and each one costs time in every frame.
+MAX_FACES_STILL = 100
+MAX_FACES_VIDEO = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """What a profile spends: the detector's long side in px and the frames between two detections."""
+
+    long_side: int
+    detect_every: int
+
+
+# Measured in MODELS.md: 9 ms at 320, 31 ms at 640; 640 finds all 46 annotated faces.
+_EFFORT = {Profile.FAST: _Effort(320, 10), Profile.ACCURATE: _Effort(640, 5)}
+
+
+class Workshop:
+    """All models loaded once; hands out the instruments of one request.
+
+    Raises:
+        ModelMissing, ModelCorrupt: a default model is not there as the catalogue names it.
+    """
+
+    def __init__(self, models_dir: Path, *, allow_expression: bool = False) -> None:
+        self._models_dir = models_dir
+        self._used: dict[str, ModelUse] = {}
+        self._detector = self._open("centerface")
+        self._mesh = FaceMesh(self._open("face-landmark"), self._open("iris-landmark"))
+        embedding = load("mobilefacenet", models_dir)
+        self._embedder = MobileFaceNetEmbedder(self._open("mobilefacenet"), embedding.sha256)
+        self._spoof = FaceAntiSpoofing(self._open("face-antispoofing"))
+        weights = blending_weights()
+        self._blending = BlendingDetector(OnnxSession(weights))
+        self._used["blending"] = ModelUse("blending", file_sha256(weights))
+        self._posture = BlazePosture(self._open("pose-detection"), self._open("pose-landmark"))
+        self._attributes: dict[Feature, AttributeModel] = {
+            Feature.AGE: AgeModel(self._open("age")),
+            Feature.GENDER: GenderModel(self._open("gender")),
+        }
+        if allow_expression and _installed("expression", models_dir):
+            self._attributes[Feature.EXPRESSION] = ExpressionModel(self._open("expression"))
+        self._cues = standard_cues(self._embedder, self._spoof, self._blending)
+        self._fusion = CalibratedFusion()
+
+    def _open(self, name: str) -> OnnxSession | LiteRtSession:
+        model = load(name, self._models_dir)
+        self._used[name] = ModelUse(model.name, model.sha256)
+        return open_session(model.path)
+
+    def instruments(self, request: AnalysisRequest) -> Instruments:
+        """The instruments for `request`."""
+        wants = request.features
+        effort = _EFFORT[request.profile]
+        detector = CenterFaceDetector(self._detector, long_side=effort.long_side)
+        still_detector = CenterFaceDetector(self._detector, long_side=640)
+        attributes = tuple(model for feature, model in self._attributes.items() if feature in wants)
+        return Instruments(
+            tracker=partial(
+                FaceTracker,
+                detector,
+                self._mesh,
+                detect_every=effort.detect_every,
+                max_faces=MAX_FACES_VIDEO,
+                embedder=self._embedder,
+            ),
+            still_tracker=partial(FaceTracker, still_detector, self._mesh, detect_every=1, max_faces=MAX_FACES_STILL),
+            observe=observe,
+            quality_of=_quality_of,
+            pulse=PulseMeter,
+            blinks=BlinkMeter,
+            sound=VoiceMeter,
+            synchrony=SynchronyMeter,
+            attributes=attributes,
+            posture=self._posture if Feature.POSTURE in wants else None,
+            cues=self._cues if Feature.TRUST in wants else (),
+            fusion=self._fusion,
+            models=self._models(wants),
+        )
+
+    def _models(self, wants: frozenset[Feature]) -> tuple[ModelUse, ...]:
+        names = ["centerface", "face-landmark", "iris-landmark"]
+        if Feature.TRUST in wants:
+            names += ["mobilefacenet", "face-antispoofing", "blending"]
+        names += [feature.value for feature in self._attributes if feature in wants]
+        if Feature.POSTURE in wants:
+            names += ["pose-detection", "pose-landmark"]
+        return tuple(self._used[name] for name in names)
+
+
+def _quality_of(sample: FaceSample) -> Quality:
+    return face_quality(sample.frame.pixels, sample.tracked.mesh, sample.pose)
+
+
+def _installed(name: str, models_dir: Path) -> bool:
+    return any(state.name == name and state.state is State.OK for state in verify(models_dir))

@@ -1,0 +1,42 @@
+"""The long-lived parts of a deployment: its database and what stands on it.
+
+Belongs here: opening and closing them in the right order. Does not belong here: what they do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from moretta.settings import Settings
+from moretta.storage.api_keys import ApiKeyStore
+from moretta.storage.database import open_database
+from moretta.storage.deployment import local_company_id
+from moretta.storage.usage import UsageStore
+from moretta.usage.meter import UsageMeter
+
+DATABASE_NAME = "moretta.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What one data directory holds, opened."""
+
+    engine: Engine
+    company_id: str
+    keys: ApiKeyStore
+    usage: UsageStore
+    meter: UsageMeter
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Deployment]:
+    """The deployment of `settings.data_dir`, made on first use, closed at the end."""
+    engine = open_database(settings.data_dir / DATABASE_NAME)
+    try:
+        usage = UsageStore(engine)
+        company_id = settings.company_id or local_company_id(engine)
+        yield Deployment(engine, company_id, ApiKeyStore(engine), usage, UsageMeter(usage))
+    finally:
+        engine.dispose()

@@ -1,0 +1,73 @@
+"""The whitepaper: what is and is not stored and sent, told from the schemas, the settings and the model digests.
+
+Belongs here: the text, generated where it can be. Does not belong here: promises that nothing enforces.
+"""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from sqlalchemy import MetaData, Table
+
+from moretta import __version__
+from moretta.core.usage import ENDPOINTS, UsageRecord
+from moretta.settings import Settings
+from moretta.storage.schema import service_metadata
+from moretta.trust.blending_detector import blending_weights
+from moretta.vision.models import MODELS
+from moretta.vision.models.store import file_sha256
+
+# What each table is for; a test holds that every table has its line.
+PURPOSE = {
+    "api_keys": "Who may call: a hash of each key's secret, its company, scopes and times. The label is your own note.",
+    "deployment": "This deployment's own random company id.",
+    "egress_attempts": "Every attempt to report usage: when, where to, how it ended.",
+    "egress_bytes": "The exact bytes of those attempts.",
+    "egress_writes": "Which bytes belong to which attempt, in order.",
+    "schema_version": "The version of this schema.",
+    "usage_batches": "Signed batches of usage records, on their way or acknowledged.",
+    "usage_by_key": "Counts per API key and day, for you alone; never reported.",
+    "usage_records": "One record per processed media item.",
+}
+
+
+def whitepaper(settings: Settings | None = None) -> str:
+    """The whitepaper as Markdown, for the running `settings` or, without them, for the defaults of this release."""
+    template = (files("moretta.pages") / "templates" / "whitepaper.md").read_text("utf-8")
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )  # noqa: S701 - Markdown
+    return environment.from_string(template).render(
+        version=__version__,
+        record_fields=[field.name for field in fields(UsageRecord)],
+        endpoints=sorted(ENDPOINTS),
+        tables=list(_tables(service_metadata)),
+        models=MODELS,
+        blending_sha256=file_sha256(blending_weights()),
+        settings=list(_settings(settings)),
+        running=settings is not None,
+        reporting=settings.usage_report if settings is not None else "off",
+        sandbox=settings.sandbox if settings is not None else "required",
+    )
+
+
+def _tables(metadata: MetaData) -> Iterable[tuple[str, str, str]]:
+    for table in sorted(metadata.tables.values(), key=lambda t: t.name):
+        yield table.name, ", ".join(_columns(table)), PURPOSE[table.name]
+
+
+def _columns(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+def _settings(settings: Settings | None) -> Iterable[tuple[str, str, str]]:
+    """Name, value (of the running process) or default, and meaning; places on this machine are not told."""
+    for name, field in Settings.model_fields.items():
+        if settings is not None and not name.endswith(("_dir", "_file")):
+            value = str(getattr(settings, name))
+        elif field.default_factory is not None or name.endswith(("_dir", "_file")):
+            value = "depends on the machine"
+        else:
+            value = str(field.default)
+        yield f"MORETTA_{name.upper()}", value, field.description or ""
