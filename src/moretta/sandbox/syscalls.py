@@ -1,0 +1,210 @@
+"""The system calls that a worker never needs, and their numbers.
+
+Belongs here: tables. Each row is name, number on x86_64, number on aarch64 (None: the architecture does not have it).
+Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h of Linux 6.18.
+"""
+
+Row = tuple[str, int | None, int | None]
+
+# Newer calls than this one answer "not implemented": a kernel update never hands a worker something unreviewed.
+NEWEST_KNOWN = 469
+
+NETWORK: tuple[Row, ...] = (
+    ("socket", 41, 198),
+    ("socketpair", 53, 199),
+    ("connect", 42, 203),
+    ("bind", 49, 200),
+    ("listen", 50, 201),
+    ("accept", 43, 202),
+    ("accept4", 288, 242),
+    ("sendto", 44, 206),
+    ("sendmsg", 46, 211),
+    ("sendmmsg", 307, 269),
+)
+
+# Whatever names, makes or changes a file. Reading by name is `open` and `openat`, which the filter treats on their own.
+FILES: tuple[Row, ...] = (
+    ("creat", 85, None),
+    ("openat2", 437, 437),
+    ("open_by_handle_at", 304, 265),
+    ("name_to_handle_at", 303, 264),
+    ("mkdir", 83, None),
+    ("mkdirat", 258, 34),
+    ("mknod", 133, None),
+    ("mknodat", 259, 33),
+    ("unlink", 87, None),
+    ("unlinkat", 263, 35),
+    ("rmdir", 84, None),
+    ("rename", 82, None),
+    ("renameat", 264, 38),
+    ("renameat2", 316, 276),
+    ("link", 86, None),
+    ("linkat", 265, 37),
+    ("symlink", 88, None),
+    ("symlinkat", 266, 36),
+    ("truncate", 76, 45),
+    ("chmod", 90, None),
+    ("fchmod", 91, 52),
+    ("fchmodat", 268, 53),
+    ("chown", 92, None),
+    ("fchown", 93, 55),
+    ("lchown", 94, None),
+    ("fchownat", 260, 54),
+    ("utime", 132, None),
+    ("utimes", 235, None),
+    ("futimesat", 261, None),
+    ("utimensat", 280, 88),
+    ("setxattr", 188, 5),
+    ("lsetxattr", 189, 6),
+    ("fsetxattr", 190, 7),
+    ("removexattr", 197, 14),
+    ("lremovexattr", 198, 15),
+    ("fremovexattr", 199, 16),
+    ("chdir", 80, 49),
+    ("fchdir", 81, 50),
+    ("chroot", 161, 51),
+    ("pivot_root", 155, 41),
+    ("mount", 165, 40),
+    ("umount2", 166, 39),
+    ("open_tree", 428, 428),
+    ("move_mount", 429, 429),
+    ("fsopen", 430, 430),
+    ("fsconfig", 431, 431),
+    ("fsmount", 432, 432),
+    ("fspick", 433, 433),
+    ("mount_setattr", 442, 442),
+    ("swapon", 167, 224),
+    ("swapoff", 168, 225),
+    ("quotactl", 179, 60),
+    ("quotactl_fd", 443, 443),
+    ("inotify_init", 253, None),
+    ("inotify_init1", 294, 26),
+    ("inotify_add_watch", 254, 27),
+    ("fanotify_init", 300, 262),
+    ("fanotify_mark", 301, 263),
+    ("memfd_create", 319, 279),
+    ("memfd_secret", 447, 447),
+    ("acct", 163, 89),
+    ("sync", 162, 81),
+    ("syncfs", 306, 267),
+    ("fchmodat2", 452, 452),
+    ("setxattrat", 463, 463),
+    ("removexattrat", 466, 466),
+    ("open_tree_attr", 467, 467),
+    ("file_setattr", 469, 469),
+)
+
+# Whatever starts, inspects or signals a process, or changes who this one is.
+PROCESSES: tuple[Row, ...] = (
+    ("execve", 59, 221),
+    ("execveat", 322, 281),
+    ("fork", 57, None),
+    ("vfork", 58, None),
+    ("ptrace", 101, 117),
+    ("process_vm_readv", 310, 270),
+    ("process_vm_writev", 311, 271),
+    ("process_madvise", 440, 440),
+    ("process_mrelease", 448, 448),
+    ("pidfd_open", 434, 434),
+    ("pidfd_getfd", 438, 438),
+    ("pidfd_send_signal", 424, 424),
+    ("tkill", 200, 130),
+    ("rt_sigqueueinfo", 129, 138),
+    ("rt_tgsigqueueinfo", 297, 240),
+    ("kcmp", 312, 272),
+    ("unshare", 272, 97),
+    ("setns", 308, 268),
+    ("setpgid", 109, 154),
+    ("setsid", 112, 157),
+    ("setrlimit", 160, 164),
+    ("setuid", 105, 146),
+    ("setgid", 106, 144),
+    ("setreuid", 113, 145),
+    ("setregid", 114, 143),
+    ("setresuid", 117, 147),
+    ("setresgid", 119, 149),
+    ("setgroups", 116, 159),
+    ("setfsuid", 122, 151),
+    ("setfsgid", 123, 152),
+    ("capset", 126, 91),
+    ("personality", 135, 92),
+    ("migrate_pages", 256, 238),
+    ("move_pages", 279, 239),
+)
+
+# Whatever configures the kernel, or reaches it by a path that other filters do not see.
+KERNEL: tuple[Row, ...] = (
+    ("io_uring_setup", 425, 425),
+    ("io_uring_enter", 426, 426),
+    ("io_uring_register", 427, 427),
+    ("bpf", 321, 280),
+    ("perf_event_open", 298, 241),
+    ("keyctl", 250, 219),
+    ("add_key", 248, 217),
+    ("request_key", 249, 218),
+    ("userfaultfd", 323, 282),
+    ("init_module", 175, 105),
+    ("finit_module", 313, 273),
+    ("delete_module", 176, 106),
+    ("kexec_load", 246, 104),
+    ("kexec_file_load", 320, 294),
+    ("reboot", 169, 142),
+    ("syslog", 103, 116),
+    ("settimeofday", 164, 170),
+    ("clock_settime", 227, 112),
+    ("adjtimex", 159, 171),
+    ("clock_adjtime", 305, 266),
+    ("sethostname", 170, 161),
+    ("setdomainname", 171, 162),
+    ("iopl", 172, None),
+    ("ioperm", 173, None),
+    ("modify_ldt", 154, None),
+    ("vhangup", 153, 58),
+    ("lookup_dcookie", 212, 18),
+    ("nfsservctl", 180, 42),
+    ("uselib", 134, None),
+    ("_sysctl", 156, None),
+    ("ustat", 136, None),
+    ("sysfs", 139, None),
+)
+
+# Memory and queues that other processes could share.
+IPC: tuple[Row, ...] = (
+    ("shmget", 29, 194),
+    ("shmat", 30, 196),
+    ("shmctl", 31, 195),
+    ("semget", 64, 190),
+    ("semop", 65, 193),
+    ("semtimedop", 220, 192),
+    ("semctl", 66, 191),
+    ("msgget", 68, 186),
+    ("msgsnd", 69, 189),
+    ("msgrcv", 70, 188),
+    ("msgctl", 71, 187),
+    ("mq_open", 240, 180),
+    ("mq_unlink", 241, 181),
+    ("mq_timedsend", 242, 182),
+    ("mq_timedreceive", 243, 183),
+    ("mq_notify", 244, 184),
+)
+
+# Those whose arguments decide.
+BY_ARGUMENT: tuple[Row, ...] = (
+    ("open", 2, None),
+    ("openat", 257, 56),
+    ("clone", 56, 220),
+    ("clone3", 435, 435),
+    ("kill", 62, 129),
+    ("tgkill", 234, 131),
+    ("prctl", 157, 167),
+    ("prlimit64", 302, 261),
+    ("fcntl", 72, 25),
+)
+
+DENIED = (*NETWORK, *FILES, *PROCESSES, *KERNEL, *IPC)
+
+
+def numbers(rows: tuple[Row, ...], machine: str) -> dict[str, int]:
+    """The numbers of `rows` on `machine` (`x86_64` or `aarch64`)."""
+    column = {"x86_64": 1, "aarch64": 2}[machine]
+    return {str(row[0]): number for row in rows if isinstance(number := row[column], int)}
