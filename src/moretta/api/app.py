@@ -1,0 +1,86 @@
+"""Puts the web door together.
+
+Belongs here: which addresses there are and what they share. Does not belong here: what any of them does.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TextIO
+
+import anyio
+from fastapi import FastAPI
+
+from moretta.api.auth import RateLimiter, guard
+from moretta.api.door import Door
+from moretta.api.idempotency import IdempotencyMemory
+from moretta.api.observe import AccessLog, Metrics
+from moretta.api.openapi import install_openapi
+from moretta.api.problems import install_problem_handlers
+from moretta.api.schemas import adapter
+from moretta.api.services import Services
+from moretta.api.uploads import MemoryBudget
+from moretta.api.v1.admin import add_admin_routes
+from moretta.api.v1.analysis import add_analysis_routes
+from moretta.api.v1.jobs import add_job_routes
+from moretta.api.v1.operations import add_operation_routes
+from moretta.api.work import Desk
+from moretta.core.analysis import Analysis
+from moretta.core.keys import Scope
+from moretta.use_cases.jobs import JobBoard, JobLimits
+
+# Results and answers that are over their time leave memory this often, even where nobody calls.
+SWEEP_EVERY_S = 60.0
+
+
+def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
+    """The service as an ASGI app. The log goes to `log_stream` (standard error); whoever made `services` closes them.
+
+    Serve it with `access_log=False` and `server_header=False`: the app writes its own log, without addresses.
+    """
+    settings = services.settings
+    limits = JobLimits(
+        settings.job_threads, settings.jobs_active_per_company, settings.jobs_kept_per_company, settings.job_ttl_s
+    )
+    board = JobBoard(limits, services.clock)
+    memory = IdempotencyMemory(
+        services.clock,
+        ttl_s=settings.idempotency_ttl_s,
+        entries_per_company=settings.idempotency_entries_per_company,
+        bytes_total=settings.idempotency_bytes_total,
+    )
+    metrics = Metrics(services.worker_counts, board.active)
+    budget = MemoryBudget(settings.upload_bytes_total)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        adapter(Analysis)  # Built once, before the first caller would wait for it.
+        sweeper = asyncio.create_task(_sweep(board, memory))
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            board.close()
+
+    app = FastAPI(title="Moretta", version=services.version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    desk = Desk(services, metrics, board, budget, memory, anyio.CapacityLimiter(settings.inline_threads))
+    limiter = RateLimiter(settings.rate_per_s, settings.rate_burst)
+    may_analyze = guard(services, limiter, Scope.MEDIA_ANALYZE)
+    add_analysis_routes(app, desk, may_analyze)
+    add_job_routes(app, board, may_analyze, settings.heartbeat_s)
+    add_admin_routes(
+        app, services, any_key=guard(services, limiter, None), may_administer=guard(services, limiter, Scope.ADMIN)
+    )
+    add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
+    install_problem_handlers(app)
+    install_openapi(app)
+    app.add_middleware(Door, owner=app, metrics=metrics, log=AccessLog(log_stream))
+    return app
+
+
+async def _sweep(board: JobBoard, memory: IdempotencyMemory) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_EVERY_S)
+        board.sweep()
+        memory.sweep()

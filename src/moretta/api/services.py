@@ -1,0 +1,129 @@
+"""What the API needs from the rest of the program, handed in by the wiring.
+
+Belongs here: `Services`, the protocols of its fields, and the settings of the door itself.
+Does not belong here: any implementation.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from moretta.core.clock import Clock, utc_now
+from moretta.core.keys import ApiKeyInfo, IssuedKey, Scope
+from moretta.core.limits import MediaLimits
+from moretta.core.metering import UsageCount
+from moretta.core.ports import Executor
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+
+class ApiKeys(Protocol):
+    """Creates, lists, revokes and recognises API keys."""
+
+    def authenticate(self, token: str) -> ApiKeyInfo:
+        """The key that `token` is. Raises `NotAuthenticated` without telling whether it is unknown, expired or revoked."""
+
+    def create(
+        self, company_id: str, scopes: Iterable[Scope], *, label: str = "", expires_at: datetime | None = None
+    ) -> IssuedKey:
+        """A fresh key; its token is in the result and nowhere else."""
+
+    def list(self, company_id: str | None = None) -> Sequence[ApiKeyInfo]:
+        """The keys of `company_id`, the oldest first, the revoked and expired among them."""
+
+    def revoke(self, key_id: str, company_id: str | None = None) -> ApiKeyInfo:
+        """Revoke a key of `company_id`. Idempotent. Raises `NotFound` where there is no such key."""
+
+
+class Meter(Protocol):
+    """Counts processed media items."""
+
+    def record(self, endpoint: str, status: int, company_id: str, count: int = 1, key_id: str | None = None) -> object:
+        """One usage record; durable when this returns. Raises where it could not be kept."""
+
+
+class UsageCounts(Protocol):
+    """What was counted."""
+
+    def counts(self, company_id: str | None = None, since: str | None = None) -> Sequence[UsageCount]:
+        """The counts of a company from a UTC day (`YYYY-MM-DD`) on, in the order of day, endpoint, status and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessCheck:
+    """One thing that has to hold before work is taken: `mend` says how to make it hold."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether work can be taken now, and why or why not."""
+
+    ready: bool
+    checks: tuple[ReadinessCheck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCounts:
+    """The worker pool at a glance."""
+
+    total: int
+    busy: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """Settings of the door; each default is safe on a small machine and is shown in the handbook.
+
+    `inline_video_bytes`: a video over this becomes a job (8 MiB is about 15 s of a phone's 720p clip at 4 Mbit/s).
+    `upload_bytes_total` bounds the memory that all uploads under way and all waiting jobs hold together.
+    `rate_per_s` and `rate_burst` shape the token bucket of each key. Results and idempotent answers live `*_ttl_s`, in memory.
+    """
+
+    inline_video_bytes: int = 8 * 1024 * 1024
+    upload_bytes_total: int = 2 * 1024 * 1024 * 1024
+    upload_idle_s: float = 30.0
+    upload_total_s: float = 900.0
+    field_bytes: int = 8 * 1024
+    inline_threads: int = 32
+    job_threads: int = 2
+    jobs_active_per_company: int = 16
+    jobs_kept_per_company: int = 200
+    job_ttl_s: float = 24 * 3600.0
+    heartbeat_s: float = 15.0
+    idempotency_ttl_s: float = 24 * 3600.0
+    idempotency_entries_per_company: int = 1000
+    idempotency_bytes_total: int = 64 * 1024 * 1024
+    rate_per_s: float = 20.0
+    rate_burst: int = 40
+    metrics_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything behind the door. The wiring fills it; tests fill it with fakes.
+
+    `egress()` is the ledger of all that was sent and all that may be, as JSON; `whitepaper()` is Markdown.
+    `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
+    """
+
+    executor: Executor
+    keys: ApiKeys
+    meter: Meter
+    usage: UsageCounts
+    egress: Callable[[], Mapping[str, Json]]
+    whitepaper: Callable[[], str]
+    sandbox_status: Callable[[], Mapping[str, Json]]
+    readiness: Callable[[], Readiness]
+    version: str
+    limits: MediaLimits = field(default_factory=MediaLimits)
+    allow_expression: bool = False
+    clock: Clock = utc_now
+    worker_counts: Callable[[], WorkerCounts] | None = None
+    settings: ApiSettings = field(default_factory=ApiSettings)

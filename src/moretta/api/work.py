@@ -1,0 +1,116 @@
+"""Hands uploads to the workers, counts what they processed, and ends work that nobody waits for.
+
+Belongs here: the one path from a sealed upload to a counted result, inline or as a job.
+Does not belong here: addresses, the shape of answers.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from moretta.api.idempotency import IdempotencyMemory
+from moretta.api.observe import Metrics
+from moretta.api.services import Services
+from moretta.api.uploads import MemoryBudget, Upload, UploadRules
+from moretta.core.analysis import Analysis, AnalysisRequest, Progress
+from moretta.core.errors import (
+    Cancelled,
+    ModelError,
+    MorettaError,
+    Overloaded,
+    PolicyProhibited,
+    RequestInvalid,
+    SandboxUnavailable,
+)
+from moretta.core.keys import ApiKeyInfo
+from moretta.core.ports import OnProgress
+from moretta.use_cases.jobs import JobBoard
+
+# Met before a worker has seen a byte of the media: nothing was processed, nothing is counted.
+UNCOUNTED = (ModelError, Overloaded, PolicyProhibited, RequestInvalid, SandboxUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all addresses that take media share."""
+
+    services: Services
+    metrics: Metrics
+    board: JobBoard
+    budget: MemoryBudget
+    memory: IdempotencyMemory
+    inline: anyio.CapacityLimiter
+
+    def rules(self, fields: frozenset[str]) -> UploadRules:
+        """Within what an upload with the form fields `fields` is read."""
+        settings = self.services.settings
+        return UploadRules(
+            self.services.limits.bytes, settings.field_bytes, settings.upload_idle_s, settings.upload_total_s, fields
+        )
+
+    def process(
+        self, upload: Upload, request: AnalysisRequest, endpoint: str, key: ApiKeyInfo, on_progress: OnProgress
+    ) -> Analysis:
+        """The analysis of `upload`, counted durably, whatever came of it. Blocks.
+
+        Raises:
+            MorettaError: as `Executor.analyse`; or the record could not be kept, and then there is no result either.
+        """
+
+        def count(status: int) -> None:
+            self.services.meter.record(endpoint, status, key.company_id, 1, key.key_id)
+
+        try:
+            analysis = self.services.executor.analyse(upload.fd, request, on_progress)
+        except UNCOUNTED:
+            raise
+        except MorettaError as error:
+            count(error.status)
+            raise
+        except Exception:
+            count(500)
+            raise
+        count(200)
+        self.metrics.analysed(analysis)
+        return analysis
+
+
+async def while_connected(
+    request: Request, work: Callable[[OnProgress], Analysis], limiter: anyio.CapacityLimiter
+) -> Analysis:
+    """The result of `work`, run in a thread; its progress callback cancels it once the caller has gone away.
+
+    Raises:
+        ClientDisconnect: the caller went away.
+        Exception: whatever `work` raises.
+    """
+    gone = threading.Event()
+
+    def on_progress(_: Progress) -> None:
+        if gone.is_set():
+            raise Cancelled("The caller went away.")
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    outcome: Analysis | Exception
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        try:
+            with anyio.CancelScope(shield=True):
+                outcome = await anyio.to_thread.run_sync(work, on_progress, limiter=limiter)
+        except Exception as error:
+            outcome = error
+        group.cancel_scope.cancel()
+    if gone.is_set():
+        raise ClientDisconnect
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
