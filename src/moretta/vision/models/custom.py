@@ -40,13 +40,17 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomModel:
-    """One entry of the registry; `file` lies in the models directory."""
+    """One entry of the registry; `file` lies in the models directory.
+
+    `normalised_inside`: the network takes 0-255 and normalises by itself; otherwise it gets (x - 127.5) / 127.5.
+    """
 
     name: str
     file: str
     dim: int
     align: Alignment
     layout: Layout
+    normalised_inside: bool
     sha256: str
 
 
@@ -81,7 +85,9 @@ def add(
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and sha256.lower() != digest:
         raise ModelRejected(f"expected a file of SHA-256 {sha256.lower()}, got {digest}: download it again")
-    model = CustomModel(name, f"custom-{name}.onnx", dim, Alignment(align), _layout(content, dim), digest)
+    layout = _layout(content, dim)
+    inside = _normalises(content)
+    model = CustomModel(name, f"custom-{name}.onnx", dim, Alignment(align), layout, inside, digest)
     entries = [entry for entry in custom_models(models_dir) if entry.name != name]
     write_atomically(models_dir / model.file, content)
     write_atomically(models_dir / f"custom-{name}.card.md", _card(model, published=sha256 is not None).encode())
@@ -130,12 +136,13 @@ def load_custom(name: str, models_dir: Path) -> tuple[CustomModel, ModelFile]:
     raise ModelMissing(f"no custom model is called {name!r}: {mend}")
 
 
-def _entry(entry: dict[str, str | int]) -> CustomModel:
+def _entry(entry: dict[str, str | int | bool]) -> CustomModel:
     name, digest = str(entry["name"]), str(entry["sha256"])
     if not _NAME.fullmatch(name):  # it becomes part of a path
         raise ValueError("a name that `add` would not have accepted")
     align, layout = Alignment(str(entry["align"])), Layout(str(entry["layout"]))
-    return CustomModel(name, f"custom-{name}.onnx", int(entry["dim"]), align, layout, digest)
+    inside = bool(entry["normalised_inside"])
+    return CustomModel(name, f"custom-{name}.onnx", int(entry["dim"]), align, layout, inside, digest)
 
 
 def _read(file: Path) -> bytes:
@@ -170,6 +177,17 @@ def _layout(content: bytes, dim: int) -> Layout:
     return layout
 
 
+def _normalises(content: bytes) -> bool:
+    """Whether the graph begins by subtracting and scaling, as exports with a built-in normalisation do.
+
+    Source: insightface, `ArcFaceONNX`, which looks at the first eight nodes.
+    """
+    import onnx
+
+    first = {node.op_type for node in onnx.load_from_string(content).graph.node[:8]}
+    return "Sub" in first and bool(first & {"Mul", "Div"})
+
+
 def _input_layout(session: "onnxruntime.InferenceSession") -> Layout:
     inputs = session.get_inputs()
     if len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(inputs[0].shape) == 4:
@@ -182,6 +200,7 @@ def _input_layout(session: "onnxruntime.InferenceSession") -> Layout:
 
 
 def _card(model: CustomModel, *, published: bool) -> str:
+    values = "0-255 (the network normalises)" if model.normalised_inside else "(x - 127.5) / 127.5"
     provenance = "matched the digest given when it was added" if published else "no published digest was given"
     return f"""# Model card: {model.name} (custom)
 
@@ -190,7 +209,7 @@ def _card(model: CustomModel, *, published: bool) -> str:
 | Task | face embedding |
 | Source | the operator's own file, added with `moretta models add` |
 | SHA-256 | `{model.sha256}` ({provenance}) |
-| Input | one face, 112x112 RGB, {model.layout.upper()}, (x - 127.5) / 128 |
+| Input | one face, 112x112 RGB, {model.layout.upper()}, {values} |
 | Output | {model.dim} numbers, averaged with the mirrored face, normalised, compared by cosine |
 | Alignment | {model.align} |
 | Licence | set by its provider: check that it covers your use |
