@@ -87,8 +87,10 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
     from moretta.sandbox.confinement import Level
     from moretta.wiring.executor import confinement
 
-    mend = "run on a kernel with Landlock and seccomp (Linux 5.13 or newer, not switched off by the container), or accept less with "
-    mend += "MORETTA_SANDBOX=best-effort"
+    mend = (
+        "run on a kernel with Landlock and seccomp (Linux 5.13 or newer, not switched off by the container), "
+        "or accept less with MORETTA_SANDBOX=best-effort"
+    )
     try:
         found = confinement(settings)
     except MorettaError as error:

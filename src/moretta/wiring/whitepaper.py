@@ -35,9 +35,9 @@ PURPOSE = {
 def whitepaper(settings: Settings | None = None) -> str:
     """The whitepaper as Markdown, for the running `settings` or, without them, for the defaults of this release."""
     template = (files("moretta.pages") / "templates" / "whitepaper.md").read_text("utf-8")
-    environment = Environment(
+    environment = Environment(  # noqa: S701 - Markdown, not HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )  # noqa: S701 - Markdown
+    )
     return environment.from_string(template).render(
         version=__version__,
         record_fields=[field.name for field in fields(UsageRecord)],

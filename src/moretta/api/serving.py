@@ -1,0 +1,96 @@
+"""The service: everything behind the web door, opened in order and closed in reverse.
+
+Belongs here: filling `Services`. Does not belong here: routes, or anything that a request does.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from moretta import __version__
+from moretta.api.services import ApiSettings, Readiness, ReadinessCheck, Services
+from moretta.core.keys import IssuedKey, Scope
+from moretta.settings import Settings
+from moretta.usage.egress import Egress
+from moretta.usage.reporting import ReportLoop
+from moretta.wiring.executor import PoolExecutor, start_executor
+from moretta.wiring.reporting import build_egress, build_reporter
+from moretta.wiring.service import Deployment, opened
+from moretta.wiring.whitepaper import whitepaper
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running service; `first_key` is there where the deployment had none before, to be shown once."""
+
+    services: Services
+    first_key: IssuedKey | None
+
+
+@contextmanager
+def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: None) -> Iterator[Serving]:
+    """The service of `settings`; workers and reporting run until the context ends."""
+    with opened(settings) as deployment:
+        executor = start_executor(settings)
+        reporter = build_reporter(settings, deployment)
+        loop = None
+        if reporter is not None:
+            loop = ReportLoop(reporter, interval_s=settings.usage_report_interval_s, on_outcome=on_report)
+            loop.start()
+        try:
+            yield Serving(_services(settings, deployment, executor), _first_key(deployment))
+        finally:
+            if loop is not None:
+                loop.stop()
+            executor.close()
+
+
+def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor) -> Services:
+    egress = build_egress(settings, deployment)
+    return Services(
+        executor=executor,
+        keys=deployment.keys,
+        meter=deployment.meter,
+        usage=deployment.usage,
+        egress=lambda: _egress(egress),
+        whitepaper=lambda: whitepaper(settings),
+        sandbox_status=lambda: _sandbox(settings, executor),
+        readiness=lambda: _readiness(executor),
+        version=__version__,
+        limits=settings.limits,
+        allow_expression=settings.allow_expression,
+        settings=ApiSettings(
+            inline_video_bytes=settings.inline_bytes,
+            job_ttl_s=settings.job_hours * 3600,
+            job_threads=settings.workers,
+            rate_per_s=settings.rate_per_minute / 60,
+            metrics_open=settings.open_metrics,
+        ),
+    )
+
+
+def _first_key(deployment: Deployment) -> IssuedKey | None:
+    if deployment.keys.list():
+        return None
+    return deployment.keys.create(deployment.company_id, [Scope.ADMIN], label="first key")
+
+
+def _egress(egress: Egress) -> dict[str, object]:
+    attempts = [
+        {**asdict(attempt), "content": attempt.content.decode("utf-8", "replace")} for attempt in egress.attempts()
+    ]
+    return {**asdict(egress.summary()), "sent": attempts}
+
+
+def _sandbox(settings: Settings, executor: PoolExecutor) -> dict[str, object]:
+    found = executor.pool.confinement()
+    mechanisms = [] if found is None else [asdict(m) for m in found.mechanisms]
+    return {"mode": settings.sandbox, "mechanisms": mechanisms}
+
+
+def _readiness(executor: PoolExecutor) -> Readiness:
+    failure = executor.pool.start_failure()
+    ready = executor.pool.ready()
+    detail = "a confined worker is ready" if ready else failure.detail if failure else "workers are starting"
+    mend = "" if ready else "run `moretta doctor` on the machine"
+    return Readiness(ready, (ReadinessCheck("workers", ready, detail, mend),))

@@ -1,0 +1,63 @@
+"""Analyses in confined worker processes.
+
+Belongs here: the `Executor` over the sandbox's pool, started as the settings say. Does not belong here: what a worker does.
+"""
+
+from moretta.core.analysis import Analysis, AnalysisRequest
+from moretta.core.ports import OnProgress
+from moretta.sandbox.confinement import Confinement, Mode
+from moretta.sandbox.pool import WorkerPool, probe
+from moretta.settings import Settings
+from moretta.wiring.wire import parse_analysis, parse_progress, request_json
+
+_ENTRY_POINT = "moretta.wiring.worker:worker_handler"
+# What a worker must know; nothing else of the environment is inherited.
+_WORKER_SETTINGS = ("models_dir", "allow_expression", "max_bytes", "max_pixels", "max_frames", "max_duration_s")
+
+
+class PoolExecutor:
+    """`core.ports.Executor` over a pool of workers, whose every word is checked."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.pool = pool
+
+    def analyse(self, media_fd: int, request: AnalysisRequest, on_progress: OnProgress | None = None) -> Analysis:
+        """The analysis of the media in `media_fd`; see the port for what it raises."""
+
+        def tell(raw: bytes) -> None:
+            progress = parse_progress(raw)
+            if on_progress is not None:
+                on_progress(progress)
+
+        return parse_analysis(self.pool.run(media_fd, request_json(request), tell))
+
+    def close(self) -> None:
+        """End the workers. Idempotent."""
+        self.pool.close()
+
+
+def start_executor(settings: Settings, *, workers: int | None = None) -> PoolExecutor:
+    """A running executor with the settings' workers, or another number of them."""
+    pool = WorkerPool(
+        _ENTRY_POINT,
+        workers=workers or settings.workers,
+        mode=Mode(settings.sandbox),
+        memory_bytes=settings.worker_memory_mb * 2**20,
+        time_limit_s=settings.time_limit_s,
+        queue_limit_s=max(settings.queue_limit_s, 60.0) if workers else settings.queue_limit_s,
+        environment=_environment(settings),
+    )
+    return PoolExecutor(pool)
+
+
+def confinement(settings: Settings) -> Confinement:
+    """What would be in force around a worker on this machine, as one that is started for it reports.
+
+    Raises:
+        SandboxUnavailable: the settings require more than the kernel gives.
+    """
+    return probe(Mode.BEST_EFFORT, environment=_environment(settings))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {f"MORETTA_{name.upper()}": str(getattr(settings, name)) for name in _WORKER_SETTINGS}
