@@ -4,7 +4,7 @@ Belongs here: the one place where an `Analysis` becomes bytes and bytes become o
 """
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,28 +15,38 @@ T = TypeVar("T")
 
 
 @cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _analyses() -> TypeAdapter[Analysis]:
+    return TypeAdapter(Analysis)
+
+
+@cache
+def _requests() -> TypeAdapter[AnalysisRequest]:
+    return TypeAdapter(AnalysisRequest)
+
+
+@cache
+def _progresses() -> TypeAdapter[Progress]:
+    return TypeAdapter(Progress)
 
 
 def analysis_json(analysis: Analysis) -> bytes:
     """`analysis` as one line of JSON."""
-    return bytes(_adapter(Analysis).dump_json(analysis))
+    return _analyses().dump_json(analysis)
 
 
 def request_json(request: AnalysisRequest) -> bytes:
     """`request` as one line of JSON."""
-    return bytes(_adapter(AnalysisRequest).dump_json(request))
+    return _requests().dump_json(request)
 
 
 def progress_json(progress: Progress) -> bytes:
     """`progress` as one line of JSON."""
-    return bytes(_adapter(Progress).dump_json(progress))
+    return _progresses().dump_json(progress)
 
 
 def parse_request(raw: bytes) -> AnalysisRequest:
     """The request in `raw`."""
-    return _parse(AnalysisRequest, raw)
+    return _parsed(_requests(), raw)
 
 
 def parse_analysis(raw: bytes) -> Analysis:
@@ -45,19 +55,16 @@ def parse_analysis(raw: bytes) -> Analysis:
     Raises:
         WorkerLost: it is not an analysis.
     """
-    return _parse(Analysis, raw)
+    return _parsed(_analyses(), raw)
 
 
 def parse_progress(raw: bytes) -> Progress:
     """The progress in `raw`; raises as `parse_analysis` does."""
-    return _parse(Progress, raw)
+    return _parsed(_progresses(), raw)
 
 
-def _parse(kind: type[T], raw: bytes) -> T:
+def _parsed(adapter: TypeAdapter[T], raw: bytes) -> T:
     try:
-        value: T = _adapter(kind).validate_json(raw)
+        return adapter.validate_json(raw)
     except ValidationError:
-        raise WorkerLost(
-            "expected a result from the analysis process, got something else; the result is dropped"
-        ) from None
-    return value
+        raise WorkerLost("expected a result from the analysis process, got something else; it is dropped") from None

@@ -3,7 +3,6 @@
 Belongs here: what runs inside the confined process. It is called once before the kernel takes files and network away.
 """
 
-import os
 from collections.abc import Callable
 
 from moretta.core.analysis import Progress
@@ -11,6 +10,7 @@ from moretta.settings import Settings
 from moretta.use_cases.analyse import analyse
 from moretta.vision.decode import DecodeOptions, open_media, warm_up
 from moretta.wiring.instruments import Workshop
+from moretta.wiring.rehearsal import rehearse
 from moretta.wiring.wire import analysis_json, parse_request, progress_json
 
 Tell = Callable[[bytes], None]
@@ -37,22 +37,5 @@ def worker_handler() -> Handler:
         reader = open_media(media_fd, limits, DecodeOptions())
         return analysis_json(analyse(reader, wanted, workshop.instruments(wanted), on_progress))
 
-    _rehearse(handle)
+    rehearse(workshop)
     return handle
-
-
-def _rehearse(handle: Handler) -> None:
-    """Analyse one made-up clip and still, so that nothing is left to be opened or imported when the files are gone."""
-    from moretta.core.analysis import AnalysisRequest
-    from moretta.core.values import Profile
-    from moretta.vision.decode.warm import rehearsal_media
-    from moretta.wiring.wire import request_json
-
-    for profile in Profile:
-        for media in rehearsal_media():
-            fd = os.memfd_create("rehearsal", os.MFD_CLOEXEC)
-            try:
-                os.write(fd, media)
-                handle(fd, request_json(AnalysisRequest(profile)), lambda _: None)
-            finally:
-                os.close(fd)
