@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -108,6 +109,8 @@ def make_video(
     pictures: Sequence[Pixels] | None = None,
     video: bool = True,
     gop: int = 12,
+    level: float = 0.5,
+    fragmented: bool = False,
 ) -> bytes:
     """A video in memory.
 
@@ -116,16 +119,21 @@ def make_video(
         size: width and height in px, even.
         times_ms: the presentation time of each frame, for a variable frame rate; overrides `frames` and `rate`.
         rotation: clockwise degrees a player turns the picture by (a multiple of 90; MP4 and MOV only).
-        audio_s: seconds of a 440 Hz tone at half scale; 0 for no sound track.
+        audio_s: seconds of a 440 Hz tone of amplitude `level` in both channels; 0 for no sound track.
         codec: another encoder than the container's usual one.
         faststart: put the index of an MP4 or MOV before its content.
         pictures: the frames, instead of moving quarters.
         video: False leaves the video track out.
+        gop: frames from one key frame to the next.
+        fragmented: write an MP4 in fragments, as recorders and streams do.
     """
     container_name, video_codec, audio_codec = VIDEOS[kind]
-    out = io.BytesIO()
-    options = {"movflags": "faststart"} if faststart else {}
-    with av.open(out, "w", format=container_name, options=options) as container:
+    # The muxer moves the index by opening its file again, so that needs a name.
+    place: Any = tempfile.NamedTemporaryFile(suffix=".mp4") if faststart else io.BytesIO()  # noqa: SIM115
+    flags = "faststart" if faststart else "empty_moov+frag_keyframe" if fragmented else ""
+    options = {"movflags": flags} if flags else {}
+    target = place.name if faststart else place
+    with av.open(target, "w", format=container_name, container_options=options) as container:
         stream = _add_video(container, codec or video_codec, size, rate, times_ms is not None, gop) if video else None
         sound = _add_audio(container, audio_codec) if audio_s else None
         container.start_encoding()
@@ -139,8 +147,10 @@ def make_video(
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         if sound is not None:
-            _encode_tone(container, sound, audio_s)
-    content = out.getvalue()
+            _encode_tone(container, sound, audio_s, level)
+    place.seek(0)
+    content = place.read()
+    place.close()
     return turned(content, rotation) if rotation else content
 
 
@@ -161,7 +171,7 @@ def with_matrix(content: bytes, matrix: tuple[int, int, int, int]) -> bytes:
 def _add_video(container: Any, codec: str, size: tuple[int, int], rate: int, variable: bool, gop: int) -> Any:
     stream = container.add_stream(codec, rate=1000 if variable else rate)
     stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
+    stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     stream.codec_context.gop_size = gop
     stream.codec_context.thread_count = 1
     if variable:
@@ -177,9 +187,9 @@ def _add_audio(container: Any, codec: str) -> Any:
     return container.add_stream(codec, rate=48000, layout="stereo")
 
 
-def _encode_tone(container: Any, stream: Any, seconds: float) -> None:
+def _encode_tone(container: Any, stream: Any, seconds: float, level: float) -> None:
     count = int(seconds * 48000)
-    tone = (0.5 * np.sin(2 * np.pi * 440 * np.arange(count) / 48000)).astype(np.float32)
+    tone = (level * np.sin(2 * np.pi * 440 * np.arange(count) / 48000)).astype(np.float32)
     resampler = av.AudioResampler(stream.codec_context.format, "stereo", 48000, stream.codec_context.frame_size or 1024)
     for start in range(0, count, 4800):
         block = np.repeat(tone[None, start : start + 4800], 2, 0)

@@ -18,9 +18,10 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from moretta.core.errors import MediaTruncated, MediaUnreadable, MediaUnsupported, MediaWithoutVideo
+from moretta.core.errors import MediaTruncated, MediaUnreadable, MediaUnsupported, MediaWithoutFrames, MediaWithoutVideo
 from moretta.core.limits import MediaLimits
-from moretta.vision.decode.formats import Format, is_cut
+from moretta.vision.decode.ends import is_cut
+from moretta.vision.decode.formats import Format
 from moretta.vision.decode.source import DescriptorFile
 
 # Names of FFmpeg's decoders for what cameras, phones, browsers and editors write into the containers that we read.
@@ -45,7 +46,8 @@ class Container:
     def __init__(self, file: DescriptorFile, found: Format, limits: MediaLimits) -> None:
         self._file = file
         self._found = found
-        self._limits = limits
+        # The decoder counts its padded rows too, so this is only what stops a gross lie before anything is allocated.
+        self._most_pixels = str(2 * limits.pixels + 2**20)
         self.skipped = 0
         self.broken = False
         try:
@@ -54,7 +56,7 @@ class Container:
                 mode="r",
                 format=found.value,
                 options={
-                    "max_pixels": str(limits.pixels),
+                    "max_pixels": self._most_pixels,
                     "codec_whitelist": f"{VIDEO_DECODERS},{AUDIO_DECODERS}",
                     "format_whitelist": found.value,
                 },
@@ -63,7 +65,7 @@ class Container:
                 io_open=_refuse,
             )
         except Exception as error:
-            cut = is_cut(file, found)
+            cut = is_cut(file, found) or isinstance(error, EOFError)
             file.close()
             if isinstance(error, MemoryError | av.error.FFmpegError | OSError | ValueError | EOFError):
                 raise unreadable(found, cut) from error
@@ -88,14 +90,17 @@ class Container:
         """The video stream with the largest picture, cover art aside.
 
         Raises:
-            MediaTruncated, MediaUnreadable: there is no stream at all.
+            MediaTruncated: the file ends before it names any stream.
+        MediaWithoutFrames: the file is whole and names none.
             MediaWithoutVideo: there are only others.
             MediaUnsupported: its codec is not one that we decode.
         """
         streams = [s for s in self._av.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             if not len(self._av.streams):
-                raise unreadable(self._found, self.cut or self._found is Format.MPEGTS)
+                if self.cut or self._found is Format.MPEGTS:
+                    raise unreadable(self._found, cut=True)
+                raise without_frames()
             raise MediaWithoutVideo("expected pictures, got sound or cover art alone; send a picture or a video")
         usable = [
             s for s in streams if s.codec_context is not None and s.codec_context.name in VIDEO_DECODERS.split(",")
@@ -130,7 +135,7 @@ class Container:
         context = stream.codec_context
         context.thread_count = threads
         context.thread_type = "AUTO" if threads > 1 else "NONE"
-        context.options = {"max_pixels": str(self._limits.pixels)}
+        context.options = {"max_pixels": self._most_pixels}
         for packet in self._packets(stream):
             yield from self._unpack(stream, packet)
         yield from self._unpack(stream, None)
@@ -162,6 +167,11 @@ def unreadable(found: Format, cut: bool) -> MediaTruncated | MediaUnreadable:
     if cut:
         return MediaTruncated("expected a whole video, got one that ends before its first picture; send all of it")
     return MediaUnreadable(f"expected a {found.value} video, got one that cannot be decoded; export it again")
+
+
+def without_frames() -> MediaWithoutFrames:
+    """The error for a video of no length."""
+    return MediaWithoutFrames("expected a video with frames, got a video track of no length; send another recording")
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> None:

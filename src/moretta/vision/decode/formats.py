@@ -1,11 +1,10 @@
 """Which format the bytes are in, told by the bytes alone.
 
-Belongs here: magic numbers, and whether a file reaches its own end. Does not belong here: decoding.
+Belongs here: magic numbers. Does not belong here: decoding, or anything about how the format goes on.
 Sources: the magic numbers are those of the formats' specifications (ISO/IEC 10918-1, 15948, 14496-12, 23000-22, 13818-1;
 TIFF 6.0; RFC 9649 for WebP; RFC 8794 for EBML; Microsoft's RIFF and BITMAPINFOHEADER).
 """
 
-from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from moretta.core.errors import MediaEmpty, MediaTruncated, MediaUnsupported, MediaWithoutVideo
@@ -51,7 +50,6 @@ _BMP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
 _TS_PACKETS = (188, 192, 204)
 _TS_SYNCS = 5
 _SOUND = (b"ID3", b"fLaC", b"#!AMR", b"FORM", b".snd", b"caff")
-_EBML_SEGMENT = 0x18538067
 
 
 def sniff(file: DescriptorFile) -> Format:
@@ -84,11 +82,6 @@ def public_name(file: DescriptorFile, found: Format) -> str:
     if found is Format.MATROSKA:
         return "webm" if b"webm" in head[:64] else "mkv"
     return found.value
-
-
-def is_cut(file: DescriptorFile, found: Format) -> bool:
-    """Whether `file` ends before the end that its own structure announces; False where the format does not tell."""
-    return _CUT[found](file)
 
 
 def _by_magic(head: bytes) -> Format | None:
@@ -139,71 +132,3 @@ def _is_sound(head: bytes) -> bool:
         return b"theora" not in head
     # The frame header of MPEG audio and of ADTS: eleven or more set bits; a layer or a profile follows.
     return len(head) > 3 and head[0] == 0xFF and head[1] & 0xF0 == 0xF0 and head[1] != 0xFF
-
-
-def _boxes_overrun(file: DescriptorFile, needed: bytes) -> bool:
-    """Whether a top-level box reaches beyond the end, or the box `needed` is missing."""
-    at, found = 0, False
-    while at + 8 <= file.size:
-        header = file.at(at, 16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        found = found or kind == needed
-        if length == 0:
-            break  # To the end of the file.
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length < 8:
-            break
-        at += length
-    return at > file.size or not found
-
-
-def _segment_overruns(file: DescriptorFile) -> bool:
-    _, header_size, at = _element(file, 0)
-    identity, size, start = _element(file, at + header_size)
-    if identity != _EBML_SEGMENT:
-        return True
-    return size >= 0 and start + size > file.size
-
-
-def _element(file: DescriptorFile, at: int) -> tuple[int, int, int]:
-    """Id, size (-1: unknown) and start of the content of the EBML element at `at` (RFC 8794, sections 5 and 6)."""
-    head = file.at(at, 12)
-    if not head or head[0] == 0:
-        return 0, 0, at
-    id_length = 9 - head[0].bit_length()
-    rest = head[id_length:]
-    if not rest or rest[0] == 0:
-        return 0, 0, at
-    size_length = 9 - rest[0].bit_length()
-    mask = (1 << (7 * size_length)) - 1
-    size = int.from_bytes(rest[:size_length], "big") & mask
-    return int.from_bytes(head[:id_length], "big"), -1 if size == mask else size, at + id_length + size_length
-
-
-def _tiff_directory(file: DescriptorFile) -> int:
-    return int.from_bytes(file.at(4, 4), "little" if file.at(0, 2) == b"II" else "big")
-
-
-def _lacks_at_end(file: DescriptorFile, mark: bytes) -> bool:
-    # Some writers leave padding behind the end mark.
-    return mark not in file.at(max(0, file.size - _HEAD_BYTES), _HEAD_BYTES)
-
-
-def _riff_overruns(file: DescriptorFile) -> bool:
-    return int.from_bytes(file.at(4, 4), "little") + 8 > file.size
-
-
-_CUT: Mapping[Format, Callable[[DescriptorFile], bool]] = {
-    Format.JPEG: lambda file: _lacks_at_end(file, b"\xff\xd9"),
-    Format.PNG: lambda file: _lacks_at_end(file, b"IEND"),
-    Format.GIF: lambda file: file.at(max(0, file.size - _HEAD_BYTES), _HEAD_BYTES).rstrip(b"\0")[-1:] != b";",
-    Format.BMP: lambda file: int.from_bytes(file.at(2, 4), "little") > file.size,
-    Format.WEBP: _riff_overruns,
-    Format.AVI: _riff_overruns,
-    Format.TIFF: lambda file: _tiff_directory(file) >= file.size - 2,
-    Format.AVIF: lambda file: _boxes_overrun(file, b"meta"),
-    Format.MOV: lambda file: _boxes_overrun(file, b"moov"),
-    Format.MATROSKA: _segment_overruns,
-    Format.MPEGTS: lambda file: False,
-}

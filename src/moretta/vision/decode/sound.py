@@ -16,6 +16,7 @@ from moretta.vision.decode.container import Container
 # What speech models and pitch trackers expect; speech has its energy below 8 kHz.
 RATE_HZ = 16_000
 _BLOCK = RATE_HZ
+_FULL_SCALE = np.float32(32_768)
 # A jump of the time stamps beyond this is a gap in the recording; smaller ones are rounding and jitter of the container.
 _GAP_S = 0.05
 
@@ -78,7 +79,8 @@ class _Gathering:
 
 def _resampled(container: Container, stream: av.AudioStream) -> Iterator[tuple[Floats, float | None]]:
     """Mono pieces at `RATE_HZ` and their time in the container, None where they have none."""
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+    # Only towards integers does FFmpeg weigh the channels so that their sum cannot clip.
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE_HZ)
     for frame in container.sound(stream):
         yield from _converted(container, resampler, frame)
     yield from _converted(container, resampler, None)
@@ -93,6 +95,6 @@ def _converted(
         container.skipped += 1
         return
     for piece in ready:
-        samples = np.clip(np.nan_to_num(piece.to_ndarray().reshape(-1)), -1, 1).astype(np.float32)
+        samples = piece.to_ndarray().reshape(-1).astype(np.float32) / _FULL_SCALE
         base = piece.time_base or Fraction(1, RATE_HZ)
         yield samples, None if piece.pts is None else float(piece.pts * base)

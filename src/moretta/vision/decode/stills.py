@@ -19,7 +19,8 @@ from moretta.core.errors import (
 )
 from moretta.core.limits import MediaLimits
 from moretta.core.values import AudioBlock, Frame, MediaKind, Pixels
-from moretta.vision.decode.formats import Format, is_cut
+from moretta.vision.decode.ends import is_cut
+from moretta.vision.decode.formats import Format
 from moretta.vision.decode.options import DecodeOptions, check_pixels, scale_to
 from moretta.vision.decode.source import DescriptorFile
 
@@ -99,7 +100,7 @@ def _decode(
 ) -> tuple[Image.Image, MediaInfo, tuple[Notice, ...]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Damaged metadata warns; whether the picture is good enough is ours to say.
-        with Image.open(io.BufferedReader(file), formats=[found.value.upper()]) as image:
+        with Image.open(io.BufferedReader(DescriptorFile.of(file)), formats=[found.value.upper()]) as image:
             check_pixels(*image.size, limits)
             rotation = _ROTATIONS.get(_orientation(image), 0)
             more = found is not Format.JPEG and getattr(image, "n_frames", 1) > 1

@@ -14,11 +14,11 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from moretta.core.analysis import MediaInfo, Notice
-from moretta.core.errors import MediaError, MediaTooLarge, MediaWithoutFrames
+from moretta.core.errors import MediaError, MediaTooLarge
 from moretta.core.limits import MediaLimits
 from moretta.core.values import AudioBlock, Frame, MediaKind, Pixels
 from moretta.vision.decode.clock import FrameClock
-from moretta.vision.decode.container import Container, unreadable
+from moretta.vision.decode.container import Container, unreadable, without_frames
 from moretta.vision.decode.formats import Format, public_name
 from moretta.vision.decode.options import DecodeOptions, check_pixels, scale_to
 from moretta.vision.decode.orientation import turn_of
@@ -206,9 +206,7 @@ class VideoReader:
             return unreadable(self._found, cut=True)
         if container.skipped or container.broken:
             return unreadable(self._found, cut=self._found is Format.MPEGTS)
-        return MediaWithoutFrames(
-            "expected a video with frames, got a video track of no length; send another recording"
-        )
+        return without_frames()
 
     def _check_announced(self, frames: int, duration_s: float | None) -> None:
         if duration_s is not None and duration_s > self._limits.duration_s:
