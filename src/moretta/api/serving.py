@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from moretta import __version__
-from moretta.api.services import ApiSettings, Readiness, ReadinessCheck, Services
+from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services
 from moretta.core.keys import IssuedKey, Scope
 from moretta.settings import Settings
 from moretta.usage.egress import Egress
@@ -75,16 +75,16 @@ def _first_key(deployment: Deployment) -> IssuedKey | None:
     return deployment.keys.create(deployment.company_id, [Scope.ADMIN], label="first key")
 
 
-def _egress(egress: Egress) -> dict[str, object]:
+def _egress(egress: Egress) -> dict[str, Json]:
     attempts = [
         {**asdict(attempt), "content": attempt.content.decode("utf-8", "replace")} for attempt in egress.attempts()
     ]
     return {**asdict(egress.summary()), "sent": attempts}
 
 
-def _sandbox(settings: Settings, executor: PoolExecutor) -> dict[str, object]:
+def _sandbox(settings: Settings, executor: PoolExecutor) -> dict[str, Json]:
     found = executor.pool.confinement()
-    mechanisms = [] if found is None else [asdict(m) for m in found.mechanisms]
+    mechanisms: list[Json] = [] if found is None else [asdict(m) for m in found.mechanisms]
     return {"mode": settings.sandbox, "mechanisms": mechanisms}
 
 

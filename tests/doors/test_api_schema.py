@@ -1,0 +1,58 @@
+"""The OpenAPI document is true: whatever is thrown at the app, its answers are those that the document promises."""
+
+import schemathesis
+from api_fakes import House
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+
+@schemathesis.serializer("video/mp4", "video/webm", "video/quicktime")
+def as_it_is(_: schemathesis.SerializationContext, value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+house = House()
+schema = schemathesis.openapi.from_asgi("/openapi.json", house.app)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_one_that_the_document_promises(case: schemathesis.Case) -> None:
+    case.call_and_validate(
+        headers={"x-api-key": house.admin},
+        checks=[
+            not_a_server_error,
+            status_code_conformance,
+            content_type_conformance,
+            response_headers_conformance,
+            response_schema_conformance,
+        ],
+    )
+
+
+def test_every_operation_has_an_id_a_summary_and_says_how_to_authenticate() -> None:
+    document = house.app.openapi()
+    open_paths = ("/", "/healthz", "/readyz", "/metrics", "/v1/whitepaper", "/v1/schemas/analysis", "/problems/{code}")
+    ids = []
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            ids.append(operation["operationId"])
+            assert operation["summary"]
+            assert bool(operation.get("security")) is (path not in open_paths)
+    assert len(ids) == len(set(ids))
+    assert {"multipart/form-data", "application/octet-stream", "video/mp4"} <= set(
+        document["paths"]["/v1/analyze"]["post"]["requestBody"]["content"]
+    )
