@@ -4,6 +4,7 @@ Belongs here: setrlimit(2). The hard limits fall with the soft ones, so that a w
 counts over a process's life, so its soft limit is moved from outside before every request (`allow_cpu_time`).
 """
 
+import errno
 import os
 import resource
 from math import ceil
@@ -20,8 +21,8 @@ def available() -> Support:
     return Support(Level.FULL, "memory, file size, core dumps, open files and CPU time")
 
 
-def apply(memory_bytes: int) -> Support:
-    """Limit this process for good.
+def apply_for_loading(memory_bytes: int) -> Support:
+    """Limit this process's memory for good, and forbid core dumps, which would hold media.
 
     Args:
         memory_bytes: most address space, libraries and models included.
@@ -29,24 +30,21 @@ def apply(memory_bytes: int) -> Support:
     Raises:
         OSError: the kernel refused.
     """
-    wanted = {
-        resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: OPEN_FILES,
-    }
+    _lower({resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_CORE: 0})
+    return Support(Level.PARTIAL, f"{memory_bytes // 2**20} MiB of memory, no core dump")
+
+
+def apply(memory_bytes: int) -> Support:
+    """Limit what is left: files (anonymous ones as well), open descriptors, message queues.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    wanted = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NOFILE: OPEN_FILES}
     if hasattr(resource, "RLIMIT_MSGQUEUE"):
         wanted[resource.RLIMIT_MSGQUEUE] = 0
-    try:
-        for limit, value in wanted.items():
-            _, hard = resource.getrlimit(limit)
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901 - never above the hard one
-            resource.setrlimit(limit, (value, value))
-    except ValueError as error:
-        raise OSError("the kernel refused a resource limit") from error
-    return Support(
-        Level.FULL, f"{memory_bytes // 2**20} MiB of memory, files of 0 bytes, no core dump, bounded CPU time"
-    )
+    _lower(wanted)
+    return Support(Level.FULL, f"{memory_bytes // 2**20} MiB of memory, files of 0 bytes, no core dump, bounded CPU time")
 
 
 def allow_cpu_time(pid: int, wall_s: float) -> None:
@@ -61,3 +59,13 @@ def allow_cpu_time(pid: int, wall_s: float) -> None:
     used_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime, proc(5) fields 14 and 15
     soft = ceil(used_s + wall_s * (os.cpu_count() or 1)) + 1
     resource.prlimit(pid, resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def _lower(wanted: dict[int, int]) -> None:
+    for limit, value in wanted.items():
+        _, hard = resource.getrlimit(limit)
+        lowered = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(limit, (lowered, lowered))
+        except ValueError as error:
+            raise OSError(errno.EPERM, "the kernel refused a resource limit") from error

@@ -33,7 +33,12 @@ def standard(terms: Terms) -> tuple[Mechanism, ...]:
             before_loading=lambda: privileges.apply_for_loading(terms.parent_pid),
             after_loading=privileges.apply,
         ),
-        Mechanism("limits", limits.available, before_loading=lambda: limits.apply(terms.memory_bytes)),
+        Mechanism(
+            "limits",
+            limits.available,
+            before_loading=lambda: limits.apply_for_loading(terms.memory_bytes),
+            after_loading=lambda: limits.apply(terms.memory_bytes),
+        ),
         Mechanism(
             "landlock",
             landlock.available,
