@@ -16,6 +16,7 @@ from moretta.vision.attributes import (
     GenderModel,
 )
 from moretta.vision.detect import CenterFaceDetector
+from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import load
 from moretta.vision.sessions import open_session
 
@@ -32,9 +33,12 @@ class Answer:
         return self.outputs
 
 
-def face_at(box: tuple[float, float, float, float], landmarks: np.ndarray) -> TrackedFace:
+NO_MESH = Mesh(np.zeros((468, 3), np.float32), presence=0.1)
+
+
+def face_at(box: tuple[float, float, float, float], landmarks: np.ndarray, mesh: Mesh | None = None) -> TrackedFace:
     face = Face(np.array(box, np.float32), landmarks.astype(np.float32), 0.9)
-    return TrackedFace(TrackId(0), face, Mesh(np.zeros((468, 3), np.float32), 1.0), detected=True)
+    return TrackedFace(TrackId(0), face, mesh or NO_MESH, detected=True)
 
 
 @pytest.fixture
@@ -59,6 +63,19 @@ def test_age_is_the_mean_of_the_models_distribution_and_its_spread(tracked: Trac
         session.batch[0, :, 32, 32], (128 - np.array([122.782, 117.001, 104.298])) / 256, rtol=1e-4
     )
     assert len(AGE_YEARS) == 81
+
+
+def test_the_landmarks_of_a_mesh_that_holds_are_preferred(tracked: TrackedFace) -> None:
+    points = np.zeros((468, 3), np.float32)
+    corners = {(33, 133): 0, (362, 263): 1, (1,): 2, (61,): 3, (291,): 4}
+    for indices, landmark in corners.items():
+        points[list(indices), :2] = tracked.face.landmarks[landmark] + 40
+    gradient = np.repeat(np.linspace(0, 255, 300, dtype=np.uint8)[None, :, None], 300, 0).repeat(3, 2)
+    by_detector, by_mesh = Answer([1.0] * 81), Answer([1.0] * 81)
+    AgeModel(by_detector).estimate(gradient, tracked)
+    AgeModel(by_mesh).estimate(gradient, TrackedFace(TrackId(0), tracked.face, Mesh(points, 0.9), detected=True))
+    brighter = (by_mesh.batch - by_detector.batch) * 256
+    np.testing.assert_allclose(brighter, 40 * 255 / 299, atol=1.5)
 
 
 @pytest.mark.parametrize(("shares", "gender"), [([0.8, 0.2], "female"), ([0.1, 0.9], "male")])
@@ -120,7 +137,8 @@ def _first_frame(clip: Path) -> Pixels:
 def test_the_man_of_the_demonstration_clip_is_measured_plausibly(models_dir: Path, talking_clip: Path) -> None:
     pixels = _first_frame(talking_clip)
     face = CenterFaceDetector(open_session(load("centerface", models_dir).path)).detect(pixels)[0]
-    man = face_at(tuple(face.box), face.landmarks.copy())
+    fitted = FaceMesh(*(open_session(load(name, models_dir).path) for name in ("face-landmark", "iris-landmark")))
+    man = face_at(tuple(face.box), face.landmarks.copy(), fitted.fit(pixels, face))
     age = AgeModel(open_session(load("age", models_dir).path)).estimate(pixels, man)
     gender = GenderModel(open_session(load("gender", models_dir).path)).estimate(pixels, man)
     attack = FaceAntiSpoofing(open_session(load("face-antispoofing", models_dir).path)).score(pixels, man)
