@@ -73,14 +73,6 @@ def unshare(flags: int) -> None:
         raise _last_error()
 
 
-def thread_count() -> int:
-    """How many threads this process has (1 where the kernel does not tell)."""
-    try:
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no Path object for a kernel list
-    except OSError:
-        return 1
-
-
 @cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)

@@ -44,7 +44,9 @@ def apply(memory_bytes: int) -> Support:
     if hasattr(resource, "RLIMIT_MSGQUEUE"):
         wanted[resource.RLIMIT_MSGQUEUE] = 0
     _lower(wanted)
-    return Support(Level.FULL, f"{memory_bytes // 2**20} MiB of memory, files of 0 bytes, no core dump, bounded CPU time")
+    return Support(
+        Level.FULL, f"{memory_bytes // 2**20} MiB of memory, files of 0 bytes, no core dump, bounded CPU time"
+    )
 
 
 def allow_cpu_time(pid: int, wall_s: float) -> None:

@@ -79,9 +79,7 @@ def apply(*, may_read: bool = False) -> Support:
     libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
     if libc.syscall(_SECCOMP[machine], _SET_MODE_FILTER, _ALL_THREADS, header) != 0:
         raise OSError(errno.EBUSY, "a thread could not be put under the filter")
-    return Support(
-        Level.FULL, f"{len(numbers(DENIED, machine))} system calls denied to all {libc.thread_count()} threads"
-    )
+    return Support(Level.FULL, f"{len(numbers(DENIED, machine))} system calls denied to every thread")
 
 
 def assemble(machine: str, own_pid: int, *, may_read: bool = False) -> list[Instruction]:
