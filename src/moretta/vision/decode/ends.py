@@ -6,10 +6,13 @@ Belongs here: end marks and announced lengths. Does not belong here: decoding. N
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from moretta.vision.decode.announced import element
 from moretta.vision.decode.formats import Format
 from moretta.vision.decode.source import DescriptorFile
 
 _TAIL_BYTES = 4096
+# An hour in fragments of a tenth of a second has 72,000; a file made to keep the walk busy has millions.
+_MOST_BOXES = 100_000
 _EBML_SEGMENT = 0x18538067
 # StripOffsets and TileOffsets, StripByteCounts and TileByteCounts.
 _TIFF_OFFSETS = (273, 324)
@@ -26,7 +29,9 @@ def is_cut(file: DescriptorFile, found: Format) -> bool:
 def _boxes_overrun(file: DescriptorFile, needed: bytes) -> bool:
     """Whether a top-level box reaches beyond the end, or the box `needed` is missing."""
     at, found = 0, False
-    while at + 8 <= file.size:
+    for _ in range(_MOST_BOXES):
+        if at + 8 > file.size:
+            break
         header = file.at(at, 16)
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         found = found or kind == needed
@@ -41,26 +46,11 @@ def _boxes_overrun(file: DescriptorFile, needed: bytes) -> bool:
 
 
 def _segment_overruns(file: DescriptorFile) -> bool:
-    _, header_size, at = _element(file, 0)
-    identity, size, start = _element(file, at + header_size)
+    _, header_size, at = element(file, 0)
+    identity, size, start = element(file, at + header_size)
     if identity != _EBML_SEGMENT:
         return True
     return size >= 0 and start + size > file.size
-
-
-def _element(file: DescriptorFile, at: int) -> tuple[int, int, int]:
-    """Id, size (-1: unknown) and start of the content of the EBML element at `at` (RFC 8794, sections 5 and 6)."""
-    head = file.at(at, 12)
-    if not head or head[0] == 0:
-        return 0, 0, at
-    id_length = 9 - head[0].bit_length()
-    rest = head[id_length:]
-    if not rest or rest[0] == 0:
-        return 0, 0, at
-    size_length = 9 - rest[0].bit_length()
-    mask = (1 << (7 * size_length)) - 1
-    size = int.from_bytes(rest[:size_length], "big") & mask
-    return int.from_bytes(head[:id_length], "big"), -1 if size == mask else size, at + id_length + size_length
 
 
 def _tiff_overruns(file: DescriptorFile) -> bool:

@@ -103,7 +103,7 @@ def _decode(
         with Image.open(io.BufferedReader(DescriptorFile.of(file)), formats=[found.value.upper()]) as image:
             check_pixels(*image.size, limits)
             rotation = _ROTATIONS.get(_orientation(image), 0)
-            more = found is not Format.JPEG and getattr(image, "n_frames", 1) > 1
+            more = found is not Format.JPEG and getattr(image, "is_animated", False)
             image.load()
             picture = _rgb(ImageOps.exif_transpose(image))
     info = MediaInfo(

@@ -17,6 +17,7 @@ from moretta.core.analysis import MediaInfo, Notice
 from moretta.core.errors import MediaError, MediaTooLarge
 from moretta.core.limits import MediaLimits
 from moretta.core.values import AudioBlock, Frame, MediaKind, Pixels
+from moretta.vision.decode.announced import announced_sizes
 from moretta.vision.decode.clock import FrameClock
 from moretta.vision.decode.container import Container, unreadable, without_frames
 from moretta.vision.decode.formats import Format, public_name
@@ -37,6 +38,8 @@ class VideoReader:
     """
 
     def __init__(self, file: DescriptorFile, found: Format, limits: MediaLimits, options: DecodeOptions) -> None:
+        for size in announced_sizes(file, found):
+            check_pixels(*size, limits)
         self._second = DescriptorFile.of(file)
         self._found, self._limits, self._options = found, limits, options
         self._notices: list[Notice] = []
