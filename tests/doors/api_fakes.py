@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -203,6 +204,26 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)
+
+
+def held_until(go_on: threading.Event) -> Callable[[OnProgress | None], None]:
+    """Work that waits for the test's word."""
+
+    def wait(_: OnProgress | None) -> None:
+        assert go_on.wait(10), "the test did not say so in time"
+
+    return wait
+
+
+def open_uploads(pid: int | str = "self") -> int:
+    """How many uploads the process holds in memory."""
+    found = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += "moretta-upload" in str(entry.readlink())
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def is_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

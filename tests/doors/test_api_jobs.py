@@ -1,10 +1,9 @@
 """Jobs: taken on, followed, cancelled, forgotten; seen by their own company only."""
 
-import os
 import threading
 
 import pytest
-from api_fakes import MP4, PNG, House, an_analysis, is_problem, progress, wait_until
+from api_fakes import MP4, PNG, House, an_analysis, held_until, is_problem, open_uploads, progress, wait_until
 
 from moretta.core.analysis import Analysis, Notice
 from moretta.core.errors import MediaTruncated
@@ -14,16 +13,6 @@ from moretta.core.ports import OnProgress
 
 def _state(house: House, url: str) -> str:
     return str(house.call("GET", url).json()["state"])
-
-
-def _open_uploads() -> int:
-    found = 0
-    for entry in os.listdir("/proc/self/fd"):
-        try:
-            found += "moretta-upload" in os.readlink(f"/proc/self/fd/{entry}")
-        except FileNotFoundError:
-            continue
-    return found
 
 
 @pytest.mark.parametrize(
@@ -95,13 +84,13 @@ def test_cancelling_ends_running_work_and_frees_its_memory() -> None:
     cancelled = house.call("DELETE", location)
     assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
     assert ended.wait(10)
-    wait_until(lambda: _open_uploads() == 0)
+    wait_until(lambda: open_uploads() == 0)
     assert _state(house, location) == "cancelled"
 
 
 def test_a_job_that_has_not_begun_is_cancelled_without_being_counted() -> None:
     go_on = threading.Event()
-    house = House(lambda _: None if go_on.wait(10) else None, job_threads=1)
+    house = House(held_until(go_on), job_threads=1)
     running = house.analyze(url="/v1/analyze?async=1").headers["location"]
     queued = house.analyze(url="/v1/analyze?async=1").headers["location"]
     wait_until(lambda: _state(house, running) == "running")
@@ -110,7 +99,7 @@ def test_a_job_that_has_not_begun_is_cancelled_without_being_counted() -> None:
     go_on.set()
     wait_until(lambda: _state(house, running) == "succeeded")
     assert len(house.meter.records) == 1
-    wait_until(lambda: _open_uploads() == 0)
+    wait_until(lambda: open_uploads() == 0)
 
 
 def test_an_ended_job_can_be_forgotten() -> None:
@@ -158,13 +147,13 @@ def test_jobs_are_listed_the_latest_first_page_by_page() -> None:
 
 def test_a_company_cannot_fill_the_queue() -> None:
     go_on = threading.Event()
-    house = House(lambda _: None if go_on.wait(10) else None, jobs_active_per_company=2)
+    house = House(held_until(go_on), jobs_active_per_company=2)
     answers = [house.analyze(url="/v1/analyze?async=1") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202, 202, 429]
     assert answers[2].headers["retry-after"]
     assert house.analyze(url="/v1/analyze?async=1", token=house.other).status_code == 202
     go_on.set()
-    wait_until(lambda: _open_uploads() == 0)
+    wait_until(lambda: open_uploads() == 0)
 
 
 def test_the_events_of_an_ended_job_end_with_its_result_and_go_on_from_any_of_them() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from api_fakes import PNG, House, progress, wait_until
+from api_fakes import PNG, House, held_until, open_uploads, progress, wait_until
 
 from moretta.core.ports import OnProgress
 
@@ -31,16 +31,6 @@ def _events(response: httpx.Response) -> Iterator[dict[str, str]]:
         else:
             yield event
             event = {}
-
-
-def _open_uploads(pid: int | str = "self") -> int:
-    found = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found += "moretta-upload" in os.readlink(entry)
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def test_events_come_as_they_happen_with_a_heartbeat_between() -> None:
@@ -70,7 +60,7 @@ def test_events_come_as_they_happen_with_a_heartbeat_between() -> None:
 
 def test_a_reader_of_events_who_leaves_is_forgotten() -> None:
     go_on = threading.Event()
-    house = House(lambda _: None if go_on.wait(10) else None, heartbeat_s=0.05)
+    house = House(held_until(go_on), heartbeat_s=0.05)
     with house.served() as base, httpx.Client(base_url=base, headers=house.auth()) as client:
         job = client.post("/v1/analyze?async=1", content=PNG, headers={"Content-Type": "image/png"}).json()
         with client.stream("GET", f"/v1/jobs/{job['id']}/events") as response:
@@ -97,7 +87,7 @@ def test_work_ends_and_memory_is_freed_when_the_caller_goes_away() -> None:
     with house.served() as base:
         _raw(base, house, b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG, lambda: begun.wait(10))
         assert ended.wait(5)
-        wait_until(lambda: _open_uploads() == 0)
+        wait_until(lambda: open_uploads() == 0)
         wait_until(lambda: '"status": 499' in house.log.getvalue())
     assert house.meter.records[0][1] == 409
 
@@ -105,8 +95,8 @@ def test_work_ends_and_memory_is_freed_when_the_caller_goes_away() -> None:
 def test_an_upload_that_breaks_off_leaves_nothing_behind() -> None:
     house = House()
     with house.served() as base:
-        _raw(base, house, b"Content-Length: 100000\r\n\r\n" + PNG, lambda: wait_until(lambda: _open_uploads() == 1))
-        wait_until(lambda: _open_uploads() == 0)
+        _raw(base, house, b"Content-Length: 100000\r\n\r\n" + PNG, lambda: wait_until(lambda: open_uploads() == 1))
+        wait_until(lambda: open_uploads() == 0)
         wait_until(lambda: '"status": 499' in house.log.getvalue())
     assert house.executor.requests == []
     assert house.meter.records == []
@@ -118,7 +108,7 @@ def test_an_upload_that_stands_still_is_ended() -> None:
         answer = _raw(base, house, b"Content-Length: 100000\r\n\r\n" + PNG, read=True)
     assert b" 408 " in answer.splitlines()[0]
     assert b"upload.timeout" in answer
-    assert _open_uploads() == 0
+    assert open_uploads() == 0
 
 
 @pytest.mark.parametrize("chunked", [True, False])
@@ -134,7 +124,7 @@ def test_an_upload_over_the_limit_is_refused_while_it_comes_in(chunked: bool) ->
             answer = _raw(base, house, b"Content-Length: 999999999999\r\n\r\n", read=True)
     assert b" 413 " in answer.splitlines()[0]
     assert b"media.too_large" in answer
-    assert _open_uploads() == 0
+    assert open_uploads() == 0
 
 
 def test_uploads_together_stay_within_the_memory_they_may_hold() -> None:
@@ -173,7 +163,7 @@ def test_a_big_upload_never_becomes_a_file(tmp_path: Path) -> None:
             assert {name for name in seen - before if "memfd:moretta-upload" not in name} == set()
             assert any("memfd:moretta-upload" in name for name in seen)
             assert list(tmp_path.iterdir()) == []
-            wait_until(lambda: _open_uploads(server.pid) == 0)
+            wait_until(lambda: open_uploads(server.pid) == 0)
         finally:
             server.terminate()
 
@@ -207,7 +197,7 @@ def _files_of(pid: int) -> set[str]:
     names = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            name = os.readlink(entry)
+            name = str(entry.readlink())
         except FileNotFoundError:
             continue
         if name.startswith("/"):

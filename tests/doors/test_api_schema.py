@@ -23,7 +23,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", house.app)
 
 @schema.parametrize()
 @settings(
-    max_examples=20,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,

@@ -16,8 +16,8 @@ from moretta.api.door import Door
 from moretta.api.idempotency import IdempotencyMemory
 from moretta.api.observe import AccessLog, Metrics
 from moretta.api.openapi import install_openapi
-from moretta.api.problems import install_problem_handlers
-from moretta.api.schemas import adapter
+from moretta.api.problems import Problem, install_problem_handlers
+from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Services
 from moretta.api.uploads import MemoryBudget
 from moretta.api.v1.admin import add_admin_routes
@@ -74,7 +74,7 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     )
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
-    install_openapi(app)
+    install_openapi(app, (Problem, NewKey))
     app.add_middleware(Door, owner=app, metrics=metrics, log=AccessLog(log_stream))
     return app
 

@@ -4,12 +4,14 @@ Belongs here: request bodies that the framework never reads, problem responses, 
 Does not belong here: behaviour.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
-from moretta.api.problems import PROBLEM_JSON, Problem
+from moretta.api.problems import PROBLEM_JSON
 from moretta.core.analysis import Feature
 from moretta.core.values import Profile
 
@@ -70,8 +72,8 @@ def media_body(*, options: bool) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Let `app` describe itself truthfully: `Problem` in place of the framework's own validation errors."""
+def install_openapi(app: FastAPI, extra: Sequence[type[BaseModel]]) -> None:
+    """Let `app` describe itself truthfully: the models in `extra` too, and none of the framework's own errors."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -79,9 +81,10 @@ def install_openapi(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, servers=[{"url": "/"}]
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= problem.pop("$defs", {})
-            schemas["Problem"] = problem
+            for model in extra:
+                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas |= described.pop("$defs", {})
+                schemas[model.__name__] = described
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             app.openapi_schema = document

@@ -89,27 +89,32 @@ async def while_connected(
         ClientDisconnect: the caller went away.
         Exception: whatever `work` raises.
     """
-    gone = threading.Event()
+    stop = threading.Event()
+    gone = False
 
     def on_progress(_: Progress) -> None:
-        if gone.is_set():
-            raise Cancelled("The caller went away.")
+        if stop.is_set():
+            raise Cancelled("The caller went away, or the service is ending.")
 
     async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone.set()
+        nonlocal gone
+        try:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+        finally:
+            stop.set()  # Also where the server cancels the request in order to end.
 
     outcome: Analysis | Exception
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
         try:
-            with anyio.CancelScope(shield=True):
-                outcome = await anyio.to_thread.run_sync(work, on_progress, limiter=limiter)
+            # A thread cannot be cancelled: this waits for it, and `stop` makes the wait short.
+            outcome = await anyio.to_thread.run_sync(work, on_progress, limiter=limiter)
         except Exception as error:
             outcome = error
         group.cancel_scope.cancel()
-    if gone.is_set():
+    if gone:
         raise ClientDisconnect
     if isinstance(outcome, Exception):
         raise outcome

@@ -54,7 +54,7 @@ class JobBoard:
         self._lock = threading.RLock()
         self._entries: dict[str, _Entry] = {}
         self._submitted = 0
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="job")
+        self._pool: ThreadPoolExecutor | None = None
 
     def submit(self, company_id: str, endpoint: str, work: JobWork, release: Callable[[], None]) -> Job:
         """Queue `work`; `release` is called once it has ended, or will never begin.
@@ -74,6 +74,8 @@ class JobBoard:
             job = Job(f"job_{secrets.token_hex(12)}", company_id, endpoint, JobState.QUEUED, self._clock())
             entry = _Entry(job, work, release, self._submitted)
             self._entries[job.job_id] = entry
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="job")
             entry.future = self._pool.submit(self._run, entry)
             return job
 
@@ -145,12 +147,17 @@ class JobBoard:
                     entry.events.clear()
 
     def close(self) -> None:
-        """Cancel everything. Work that runs ends at its next sign of progress; this does not wait for it."""
+        """Cancel everything. Work that runs ends at its next sign of progress; this does not wait for it.
+
+        A later `submit` opens the board again.
+        """
         with self._lock:
             active = [entry.job for entry in self._entries.values() if entry.job.state.active]
             for job in active:
                 self.delete(job.company_id, job.job_id)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
 
     def _entry(self, company_id: str, job_id: str) -> _Entry:
         entry = self._entries.get(job_id)

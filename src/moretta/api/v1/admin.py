@@ -3,6 +3,7 @@
 Belongs here: showing and asking. Does not belong here: counting, sending, storing.
 """
 
+from datetime import date
 from functools import partial
 from typing import Annotated, Any
 
@@ -37,11 +38,11 @@ def _add_counts(app: FastAPI, services: Services, any_key: Guard, may_administer
     )
     async def get_usage(
         key: Annotated[ApiKeyInfo, Depends(any_key)],
-        since: Annotated[
-            str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}$", description="A UTC day: from then on.")
-        ] = None,
+        since: Annotated[date | None, Query(description="A UTC day: from then on.")] = None,
     ) -> Response:
-        counts = await anyio.to_thread.run_sync(services.usage.counts, key.company_id, since)
+        counts = await anyio.to_thread.run_sync(
+            services.usage.counts, key.company_id, since.isoformat() if since else None
+        )
         return _json(UsagePage, usage_page(key.company_id, counts))
 
     @app.get(
@@ -80,7 +81,10 @@ def _add_keys(app: FastAPI, services: Services, may_administer: Guard) -> None:
         status_code=201,
         responses={201: {"model": FreshKey}, **problems(*GUARDED, 413, 415)},
         openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": NewKey.model_json_schema()}}}
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewKey"}}},
+            }
         },
     )
     async def create_key(request: Request, key: Annotated[ApiKeyInfo, key_of]) -> Response:

@@ -18,7 +18,7 @@ from moretta.api.schemas import Detection, JobView, detection, job_view, to_json
 from moretta.api.sniff import looks_like_video
 from moretta.api.uploads import Received, receive
 from moretta.api.work import Desk, while_connected
-from moretta.core.analysis import Analysis, AnalysisRequest
+from moretta.core.analysis import Analysis, AnalysisRequest, Feature
 from moretta.core.errors import MediaError, MediaUnsupported
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.values import Profile
@@ -28,14 +28,25 @@ DETECT = "/v1/detect"
 
 IdempotencyHeader = Annotated[
     str | None,
-    Header(description="Repeat a request safely: the same key and media give the same answer, counted once."),
+    Header(
+        alias="Idempotency-Key",
+        description="Repeat a request safely: the same key and media give the same answer, counted once. The answer is "
+        "kept in memory for a day at most.",
+    ),
 ]
 StoreHeader = Annotated[str | None, Header(description="Only `none`: this deployment keeps nothing.")]
 PurposeHeader = Annotated[str | None, Header(max_length=200, description="Why; accepted, neither kept nor logged.")]
-ConsentHeader = Annotated[str | None, Header(max_length=200, description="Accepted, neither kept nor logged.")]
+ConsentHeader = Annotated[
+    str | None, Header(alias="Consent-Id", max_length=200, description="Accepted, neither kept nor logged.")
+]
+_FEATURE = "|".join(Feature)
 FeaturesQuery = Annotated[
     Sequence[str] | None,
-    Query(max_length=32, description="What to measure, comma-separated; default: all but attributes."),
+    Query(
+        max_length=32,
+        description="What to measure, comma-separated or repeated; default: all but mesh, age, gender, expression, posture.",
+        json_schema_extra={"items": {"type": "string", "pattern": f"^({_FEATURE})(,({_FEATURE}))*$"}},
+    ),
 ]
 
 
@@ -55,10 +66,10 @@ def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
     async def detect(
         request: Request,
         key: Annotated[ApiKeyInfo, key_of],
-        idempotency: Annotated[IdempotencyHeader, Header(alias="Idempotency-Key")] = None,
+        idempotency: IdempotencyHeader = None,
         store: StoreHeader = None,
         purpose: PurposeHeader = None,
-        consent: Annotated[ConsentHeader, Header(alias="Consent-Id")] = None,
+        consent: ConsentHeader = None,
     ) -> Response:
         refuse_storing(store)
         call = _Call(desk, request, key, DETECT, idempotency_key(idempotency))
@@ -88,10 +99,10 @@ def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
         profile: Annotated[Profile | None, Query(description="How carefully; default accurate.")] = None,
         run_async: Annotated[bool | None, Query(alias="async", description="1: answer with a job at once.")] = None,
         prefer: Annotated[str | None, Header(description="respond-async: answer with a job at once.")] = None,
-        idempotency: Annotated[IdempotencyHeader, Header(alias="Idempotency-Key")] = None,
+        idempotency: IdempotencyHeader = None,
         store: StoreHeader = None,
         purpose: PurposeHeader = None,
-        consent: Annotated[ConsentHeader, Header(alias="Consent-Id")] = None,
+        consent: ConsentHeader = None,
     ) -> Response:
         refuse_storing(store)
         read = partial(
