@@ -170,7 +170,7 @@ class RawServer:
                 connection.sendall(answer[start : start + 64])
                 time.sleep(self._wait_s)
             connection.settimeout(5)
-            while chunk := connection.recv(65536):
+            while answer and (chunk := connection.recv(65536)):
                 self.received[-1] += chunk
         except OSError:
             return

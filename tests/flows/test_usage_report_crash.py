@@ -156,8 +156,15 @@ def test_a_hub_that_dies_at_any_step_loses_nothing_and_counts_nothing_twice(side
     assert sides.assert_equal_totals() == ITEMS
 
 
-@pytest.mark.parametrize("hub_step", ["keep:before-commit", "keep:after-commit", "accept:kept#2"])
-@pytest.mark.parametrize("reporter_step", ["bytes:written#2", "outcome:before-commit", "acknowledge:before-commit"])
+@pytest.mark.parametrize(
+    ("hub_step", "reporter_step"),
+    [
+        ("keep:before-commit", "outcome:before-commit"),
+        ("keep:after-commit", "bytes:written#2"),
+        ("accept:kept", "outcome:after-commit"),
+        ("accept:kept#2", "acknowledge:before-commit"),
+    ],
+)
 def test_both_sides_may_die_in_the_same_round(sides: Sides, hub_step: str, reporter_step: str) -> None:
     sides.start_hub(hub_step)
     sides.run_reporter(reporter_step)

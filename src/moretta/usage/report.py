@@ -68,9 +68,10 @@ class HubSender:
             status, reply = self._exchange(batch.envelope, backend)
         except httpcore.TimeoutException:
             return Delivery(False, "timed out")
-        except httpcore.ConnectError as error:
-            untrusted = isinstance(error.__cause__, ssl.SSLError)
-            return Delivery(False, "certificate not trusted" if untrusted else "unreachable")
+        except _UntrustedError:
+            return Delivery(False, "certificate not trusted")
+        except httpcore.ConnectError:
+            return Delivery(False, "unreachable")
         except (httpcore.NetworkError, httpcore.ProtocolError):
             return Delivery(False, "connection lost")
         self._checkpoint("reply:received")
@@ -103,6 +104,10 @@ class HubSender:
             return response.status, reply
 
 
+class _UntrustedError(httpcore.ConnectError):
+    """The hub's certificate is not one to trust; nothing was written."""
+
+
 class _WatchedStream(httpcore.NetworkStream):
     """A connection whose plaintext is noted before it is written, and which ends at a deadline."""
 
@@ -131,7 +136,12 @@ class _WatchedStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = _left(self._deadline, httpcore.ConnectTimeout)
-        encrypted = self._inner.start_tls(ssl_context, server_hostname, left)
+        try:
+            encrypted = self._inner.start_tls(ssl_context, server_hostname, left)
+        except httpcore.ConnectError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise _UntrustedError from error
+            raise
         return _WatchedStream(encrypted, self._record, self._deadline, self._checkpoint)
 
     def get_extra_info(self, info: str) -> object:
