@@ -204,6 +204,7 @@ def test_a_worker_inherits_neither_environment_nor_descriptors(pool: WorkerPool,
         "PYTHONDONTWRITEBYTECODE",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        "ORT_DISABLE_TELEMETRY",
     }
     descriptors = attempt(pool, media, "descriptors")["result"]
     assert len(descriptors) == 5  # null in and out, standard error, the channel, this request's media

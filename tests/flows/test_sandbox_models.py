@@ -16,9 +16,15 @@ pytestmark = pytest.mark.models
 
 
 @pytest.fixture(scope="module")
-def pools(models_dir: Path) -> Iterator[dict[str, WorkerPool]]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workers' home directory."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def pools(models_dir: Path, home: Path) -> Iterator[dict[str, WorkerPool]]:
     """A confined worker, and one that nothing but its memory limit confines."""
-    environment = {"PYTHONPATH": TESTS, "MORETTA_MODELS_DIR": str(models_dir)}
+    environment = {"PYTHONPATH": TESTS, "MORETTA_MODELS_DIR": str(models_dir), "HOME": str(home)}
     entry, mode = "sandbox_models_entry:handler", Mode.BEST_EFFORT
     with (
         WorkerPool(entry, mode=mode, environment=environment) as confined,
@@ -35,6 +41,15 @@ def test_a_clip_of_a_face_gives_the_same_faces_and_figures(pools: dict[str, Work
     assert b"found" in answers["confined"]
     assert len(answers["confined"]) > 1000  # twelve frames with a face, and what eight models say of it
     assert answers["confined"] == answers["free"]
+
+
+def test_no_library_keeps_anything_in_the_home_directory_even_unconfined(
+    pools: dict[str, WorkerPool], home: Path
+) -> None:
+    with memory_file(make_still()) as media:
+        for pool in pools.values():
+            pool.run(media, b"")
+    assert list(home.rglob("*")) == []
 
 
 @pytest.mark.parametrize("kind", STILLS)

@@ -288,6 +288,9 @@ def _environment(additional: Mapping[str, str]) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         **additional,
+        # onnxruntime 1.29 and later open a telemetry cache below the home directory and upload from it, unless told not to
+        # before they load (microsoft/onnxruntime pull request 27379). The kernel would refuse both; this avoids the attempt.
+        "ORT_DISABLE_TELEMETRY": "1",
     }
 
 
