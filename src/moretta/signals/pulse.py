@@ -11,6 +11,7 @@ import numpy as np
 
 from moretta.core.analysis import Pulse
 from moretta.core.photoplethysmography import (
+    BAND_HZ,
     Signal,
     band_passed,
     chrom,
@@ -31,6 +32,7 @@ LONGEST_GAP_S = 1.0  # a longer gap breaks the phase
 SEGMENT_S = 10.0
 # The thresholds below were set on noise and synthetic pulses (tests/unit/signals/test_pulse.py states the false-alarm rate).
 LEAST_SNR_DB = -3.0
+EDGE_BPM = 1.0
 MOST_DISAGREEMENT_BPM = 4.0  # between POS and CHROM
 REGION_TOLERANCE_BPM = 6.0
 LEAST_AGREEING_REGIONS = 2
@@ -167,7 +169,9 @@ def _bpm(pulse: Signal) -> float:
 
 def _doubt(findings: _Findings) -> str | None:
     """Why the rate may not be reported; None where nothing speaks against it."""
-    if not np.isfinite(findings.bpm) or findings.snr_db < LEAST_SNR_DB:
+    # A peak at the very edge of the band is the flank of something outside, mostly slow motion.
+    inside = 60 * BAND_HZ[0] + EDGE_BPM <= findings.bpm <= 60 * BAND_HZ[1] - EDGE_BPM
+    if not inside or findings.snr_db < LEAST_SNR_DB:
         return "no pulse stands out from the noise"
     if not abs(findings.bpm - findings.chrom_bpm) <= MOST_DISAGREEMENT_BPM:
         return "two methods find different rates"

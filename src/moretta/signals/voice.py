@@ -181,8 +181,17 @@ def _measured(sound: Floats, length: int, step: int, rate_hz: int) -> _Frames:
     centred = frames - frames.mean(axis=1, keepdims=True)
     power = (centred**2).mean(axis=1)
     level = np.maximum(10 * np.log10(np.maximum(power, 1e-12)), SILENCE_DBFS)
+    periodicity, pitch_hz = np.zeros(len(frames)), np.full(len(frames), LOWEST_HZ)
+    loud = level > QUIETEST_DBFS
+    if loud.any():
+        periodicity[loud], pitch_hz[loud] = _periodicity(centred[loud], rate_hz)
+    return _Frames(level, periodicity, pitch_hz)
+
+
+def _periodicity(frames: _Array, rate_hz: int) -> tuple[_Array, _Array]:
+    """The highest normalised autocorrelation (0-1) of each frame within the range of voices, and its frequency in Hz."""
     shortest, longest = int(rate_hz / HIGHEST_HZ), int(np.ceil(rate_hz / LOWEST_HZ))
-    correlation = _normalised_autocorrelation(centred, longest + 1)
+    correlation = _normalised_autocorrelation(frames, longest + 1)
     inner = correlation[:, shortest : longest + 1].copy()
     # Of nearly equal peaks the shortest lag is the period; longer ones are its multiples (the octave cost of Boersma 1993).
     lags = np.arange(shortest, longest + 1)
@@ -192,13 +201,13 @@ def _measured(sound: Floats, length: int, step: int, rate_hz: int) -> _Frames:
     peaked = (middle >= left) & (middle >= right)
     bend = left - 2 * middle + right
     shift = np.where(peaked & (bend < 0), 0.5 * (left - right) / np.where(bend < 0, bend, -1), 0.0)
-    return _Frames(level, np.where(peaked, middle, 0.0), rate_hz / (best + shift))
+    return np.where(peaked, middle, 0.0), np.asarray(rate_hz / (best + shift), np.float64)
 
 
 def _normalised_autocorrelation(frames: _Array, lags: int) -> _Array:
     """Correlation of each frame's beginning with its later parts, (n, lags + 1), by the energies of both parts."""
     length = frames.shape[1]
-    size = 1 << (2 * length - 1).bit_length()
+    size = 1 << (length + lags).bit_length()  # room so that no wanted lag wraps around
     spectra = np.fft.rfft(frames, size, axis=1)
     raw = np.fft.irfft(np.abs(spectra) ** 2, size, axis=1)[:, : lags + 1]
     energy = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(frames**2, axis=1)], axis=1)
