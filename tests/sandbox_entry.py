@@ -253,9 +253,10 @@ def _forged_result(_media: int, _: Progress) -> str:
     return "honest"
 
 
-def _progress(_media: int, progress: Progress, count: int) -> int:
+def _progress(_media: int, progress: Progress, count: int, pause_s: float = 0.0) -> int:
     for step in range(count):
         progress(str(step).encode())
+        time.sleep(pause_s)
     return count
 
 

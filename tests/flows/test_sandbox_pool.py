@@ -177,7 +177,8 @@ def test_whatever_on_progress_raises_ends_the_worker_and_is_raised(
         raise error
 
     with pytest.raises(type(error)) as caught:
-        pool.run(media, json.dumps({"try": "progress", "count": 5}).encode(), cancel)
+        # The pause keeps further frames from being what gives the worker away as out of step.
+        pool.run(media, json.dumps({"try": "progress", "count": 2, "pause_s": 1.0}).encode(), cancel)
     assert caught.value is error
     assert gone(before)
     assert ask(pool, media, "echo") == "m"

@@ -128,19 +128,18 @@ class WorkerProcess:
         if len(request) > REQUEST_LIMIT:
             raise RequestInvalid(f"expected a request of at most {REQUEST_LIMIT} bytes, got {len(request)}")
         media = read_only(media_fd)
-        clean = False
+        answered = False
         try:
-            result = self._exchange(media, request, on_progress, time_limit_s)
-            clean = True
-        except MorettaError as error:
-            clean = not isinstance(error, WorkerLost | TimeLimitExceeded)
-            raise
+            answer = self._exchange(media, request, on_progress, time_limit_s)
+            answered = not (isinstance(answer, Failure) and answer.code == OUT_OF_MEMORY)
         finally:
             os.close(media)
             self.served += 1
-            if not clean:
+            if not answered:  # whatever was raised, also by `on_progress`: the channel is out of step
                 self.close()
-        return result
+        if isinstance(answer, Failure):
+            raise self._reported(answer)
+        return answer
 
     @property
     def usable(self) -> bool:
@@ -166,7 +165,7 @@ class WorkerProcess:
 
     def _exchange(
         self, media: int, request: bytes, on_progress: Callable[[bytes], None] | None, time_limit_s: float
-    ) -> bytes:
+    ) -> bytes | Failure:
         self._number = (self._number + 1) & 0xFFFFFFFF
         deadline = time.monotonic() + time_limit_s
         with contextlib.suppress(OSError):  # no /proc, or the process has died: the wall clock still holds
@@ -178,9 +177,8 @@ class WorkerProcess:
                 kind, number, body = self._receive(deadline)
                 if number != self._number or kind not in (Kind.PROGRESS, Kind.RESULT, Kind.ERROR):
                     raise ProtocolViolation("a frame that nobody asked for")
-                failure = Failure.from_json(body) if kind is Kind.ERROR else None
-            if failure is not None:
-                raise self._reported(failure)
+                if kind is Kind.ERROR:
+                    return Failure.from_json(body)
             if kind is Kind.RESULT:
                 return body
             if on_progress is not None:
