@@ -10,6 +10,7 @@ import trustme
 from sqlalchemy import Engine
 from tests.usage_rig import RawServer, a_record, a_reporter, http_answer, right_answer, serving
 
+from moretta.core.errors import StorageUnusable
 from moretta.core.metering import Delivery, SealedBatch
 from moretta.core.usage import new_company_id
 from moretta.storage.database import open_database, open_hub_database
@@ -233,3 +234,23 @@ def test_the_key_of_the_caller_is_not_in_what_is_sent(engine: Engine) -> None:
         a_reporter(engine, HubSender(f"http://127.0.0.1:{server.port}"), COMPANY, KEY).drain()
     assert b"0123456789abcdef" not in server.received[0]
     assert not re.search(rb"(?i)user-agent|accept|cookie|authorization", server.received[0])
+
+
+def test_bytes_that_cannot_be_noted_are_not_sent(batch: SealedBatch) -> None:
+    def refuse_from(position: int) -> list[bytes]:
+        noted: list[bytes] = []
+
+        def note(content: bytes) -> None:
+            if len(noted) == position:
+                raise StorageUnusable("the disk is full")
+            noted.append(content)
+
+        with RawServer(right_answer) as server, pytest.raises(StorageUnusable):
+            HubSender(f"http://127.0.0.1:{server.port}").deliver(batch, note)
+        assert b"".join(server.received) == b"".join(noted)
+        return noted
+
+    assert refuse_from(0) == []
+    (head,) = refuse_from(1)
+    assert head.startswith(b"POST ")
+    assert batch.envelope not in head

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.usage_rig import MemoryLedger, MemoryUsage, a_record
 
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import RequestInvalid, StorageUnusable
 from moretta.core.metering import Delivery, Record, SealedBatch
 from moretta.core.usage import new_company_id
 from moretta.usage.envelope import BatchSigner, new_signing_key, parse_envelope
@@ -171,3 +171,12 @@ def test_a_loop_that_waits_stops_at_once() -> None:
     loop.stop(timeout_s=10)
     assert threading.active_count() == before
     ReportLoop(reporter).stop()
+
+
+def test_a_line_that_cannot_be_noted_is_not_written(tmp_path: Path) -> None:
+    def refuse(_: bytes) -> None:
+        raise StorageUnusable("the disk is full")
+
+    with pytest.raises(StorageUnusable):
+        FileSender(tmp_path / "usage.jsonl").deliver(a_batch(), refuse)
+    assert (tmp_path / "usage.jsonl").read_bytes() == b""
