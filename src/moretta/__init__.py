@@ -5,6 +5,7 @@ with Analyzer() as analyzer:
     print(analyzer.analyze("clip.mp4").trust)
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from moretta.core.errors import MorettaError as MorettaError
     from moretta.core.values import Profile as Profile
     from moretta.sdk import Analyzer as Analyzer
+
+# onnxruntime uploads usage data by default since 1.29 and writes a device id to the home directory as soon as it is imported;
+# this turns both off, and so comes before anything of ours can import it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
 __all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "__version__"]
