@@ -29,10 +29,10 @@ from training.blending.train import area_under_curve
 
 SEED = 7
 DRAWS = 2000  # bootstrap draws; the ends of a 95 % interval then rest on 50 draws each
-STILLS_PER_PERSON = 2
-FRAMES_PER_CLIP = 8
+STILLS_PER_PERSON = 1
+FRAMES_PER_CLIP = 6
 FRAME_STEP = 12
-SWAPS_PER_CLIP = 6  # with donors of six reported people
+SWAPS_PER_CLIP = 4  # with donors of four reported people
 CRF = {"x264 default": 23, "poor": 33}
 ATTACKS: dict[str, Attack] = {"Poisson": poisson_swap, "alpha": alpha_swap}
 TARGET_FALSE_ALARMS = 0.05
@@ -62,7 +62,7 @@ class Judge:
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
         self.detector = BlendingDetector(lambda batch: session.run(None, {"crop": batch}))
-        self.finder = FaceFinder(models)
+        self.finder = FaceFinder(models, long_side=320)  # every face here fills a good part of its picture
 
     def score(self, pixels: Pixels, mesh: Mesh | None = None) -> float | None:
         """The score of the largest face, None where there is none that is usable."""
@@ -110,7 +110,7 @@ def above(threshold: float) -> Callable[[list[Scored], list[Scored]], float]:
 
 
 def scored(judge: Judge, pictures: Sequence[tuple[str, Pixels]]) -> list[Scored]:
-    """The scores of those pictures that have a usable face."""
+    """The scores of those pictures that have a usable face; its mesh is found anew, as in an analysis."""
     scores = [(key, judge.score(pixels)) for key, pixels in pictures]
     return [Scored(key, score) for key, score in scores if score is not None]
 
@@ -191,12 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--clip", type=Path, help="the demonstration clip that `moretta models install` can fetch")
-    parser.add_argument("--weights", type=Path, default=blending_weights())
+    parser.add_argument("--weights", type=Path, help="a network other than the installed one")
     parser.add_argument("--models", type=Path, default=default_models_dir(os.environ))
     parser.add_argument("--only", choices=["stills", "clips", "composites"])
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    judge, rng = Judge(options.weights, options.models), np.random.default_rng(SEED)
+    judge, rng = Judge(options.weights or blending_weights(), options.models), np.random.default_rng(SEED)
     if options.only in {None, "stills"}:
         report_stills(judge, options.data, rng)
     if options.only in {None, "clips"}:

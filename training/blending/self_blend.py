@@ -38,7 +38,9 @@ class Pair:
     boundary: Plane
 
 
-def blended_pair(crop: Pixels, points: Plane, rng: Rng, donor: tuple[Pixels, Plane] | None = None) -> Pair:
+def blended_pair(
+    crop: Pixels, points: Plane, rng: Rng, donor: tuple[Pixels, Plane] | None = None, difficulty: float = 1.0
+) -> Pair:
     """Blend a face with a changed view of itself, or of `donor`.
 
     Args:
@@ -46,6 +48,7 @@ def blended_pair(crop: Pixels, points: Plane, rng: Rng, donor: tuple[Pixels, Pla
         points: its mesh in crop pixels, float32 (468, 2).
         rng: the only source of chance.
         donor: another genuine face and its mesh.
+        difficulty: 0 for opaque blends only, 1 for all opacities.
     """
     side = crop.shape[0]
     target = crop
@@ -67,7 +70,7 @@ def blended_pair(crop: Pixels, points: Plane, rng: Rng, donor: tuple[Pixels, Pla
     if rng.random() < POISSON_SHARE:
         mask, blended = _poisson(source, target, mask, rng)
     else:
-        mask = _softened(mask, rng)
+        mask = _softened(mask, rng, difficulty)
         blended = _alpha(source, target, mask)
     genuine = target if rng.random() < 0.5 else crop
     peak = max(float(mask.max()), 1e-6)
@@ -125,11 +128,14 @@ def colour_transferred(source: Pixels, target: Pixels, points: Plane) -> Pixels:
     return np.asarray(cv2.cvtColor(moved.clip(0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB), np.uint8)
 
 
-def post_processing(rng: Rng, from_video: bool) -> Change:
+def post_processing(rng: Rng, from_video: bool, difficulty: float = 1.0) -> Change:
     """What happens to any picture on its way to us; one plan, so that a pair gets the same treatment.
 
-    Genuine pictures get it as blended ones do, so that an edited or re-encoded genuine face is no alarm.
+    Genuine pictures get it as blended ones do, so that an edited or re-encoded genuine face is no alarm. `difficulty` is
+    the share of pictures to which more happens than being saved once.
     """
+    if rng.random() >= difficulty:
+        return _jpeg(int(rng.integers(85, 100)))
     steps: list[Change] = []
     if rng.random() < 0.5:
         steps.append(_colour_change(rng))
@@ -277,13 +283,14 @@ def _bent(plane: npt.NDArray, rng: Rng, strength: float, smooth: float) -> npt.N
     )
 
 
-def _softened(mask: Plane, rng: Rng) -> Plane:
+def _softened(mask: Plane, rng: Rng, difficulty: float) -> Plane:
     """The mask with a smooth edge of random width and a random opacity."""
     soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.8, 7))
     if rng.random() < 0.5:  # pull the edge inwards, so that the blend ends inside the outline
         soft = np.clip((soft - 0.5) * 2, 0, 1) * mask
         soft = cv2.GaussianBlur(soft, (0, 0), rng.uniform(0.8, 4))
-    return np.asarray(soft * rng.choice(OPACITIES), np.float32)
+    opacity = rng.choice(OPACITIES) if rng.random() < difficulty else 1.0
+    return np.asarray(soft * opacity, np.float32)
 
 
 def _alpha(source: Pixels, target: Pixels, mask: Plane) -> Pixels:

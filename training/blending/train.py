@@ -28,6 +28,9 @@ WARM_UP = 200  # steps
 DECAY_SHARE = 0.25  # of the run, at its end; before it a run does not depend on its length, so that it can be prolonged
 AVERAGE_DECAY = 0.998  # the kept weights average about the last 500 steps
 BOUNDARY_WEIGHT = 1.0
+EASY_STEPS = (
+    1500  # over which samples grow from easy to as hard as they come; without this the loss stays at chance long
+)
 SAVE_EVERY = 100
 OTHER_FACE_SHARE = 0.25  # blends whose second view is another genuine face
 OTHER_FACES_TRIED = 12  # of which the one nearest in pose is taken
@@ -65,6 +68,7 @@ class Pairs(Dataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Two crops uint8 (2, 3, s, s), the blended one first, and the boundary (2, s/8, s/8)."""
         rng = np.random.default_rng((SEED, self._first + index))
+        difficulty = min(1.0, (self._first + index) / (EASY_STEPS * PAIRS_PER_STEP))
         source = str(rng.choice(list(SOURCE_SHARES), p=list(SOURCE_SHARES.values())))
         chosen = self._draw(source, rng)
         donor = None
@@ -72,8 +76,8 @@ class Pairs(Dataset):
             tried = [self._draw(source if rng.random() < 0.5 else "lfw", rng) for _ in range(OTHER_FACES_TRIED)]
             nearest = min(tried, key=lambda i: alignment_error(self._points[i], self._points[chosen]))
             donor = (self._crops[nearest], self._points[nearest])
-        pair = blended_pair(self._crops[chosen], self._points[chosen], rng, donor)
-        change = post_processing(rng, from_video=source == "talking")
+        pair = blended_pair(self._crops[chosen], self._points[chosen], rng, donor, difficulty)
+        change = post_processing(rng, source == "talking", difficulty)
         views = [change(pair.blended), change(pair.genuine)]
         edges = [pair.boundary, np.zeros_like(pair.boundary)]
         cut = [_shifted(view, edge, rng) for view, edge in zip(views, edges, strict=True)]

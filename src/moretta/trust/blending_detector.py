@@ -21,7 +21,7 @@ from moretta.core.errors import ModelCorrupt, ModelMissing
 from moretta.core.values import Floats, Pixels, TrackedFace
 
 MODEL_ID = "moretta-blending-1"
-WEIGHTS_SHA256 = "0" * 64
+WEIGHTS_SHA256 = "29ef568462a3b10d555b74d46b6c0310aece6c4bb4dcb600fcf7f342c07c6246"
 
 SIDE = 176  # pixels of the network's input; divides by 16, the stride of its last layer
 # Crop side over the longer side of the mesh's box: the ring outside the face holds the reference that an inserted face is
@@ -55,10 +55,11 @@ class BlendingDetector:
     def score(self, pixels: Pixels, tracked: TrackedFace) -> float:
         """The score of one face between 0 (no trace of blending) and 1; never raises for any mesh.
 
-        It orders faces and is no probability: the fusion calibrates it. NaN where there is nothing to look at (a mesh
-        that is not finite, has no extent or lies outside the picture). Ask `usable` first: small faces are scored, but
-        their scores mean little.
+        It orders faces and is no probability: the fusion calibrates it. NaN where the face is not `usable` or lies
+        outside the picture, so that a cue abstains.
         """
+        if not self.usable(tracked):
+            return math.nan
         crop = face_crop(pixels, tracked.mesh.points)
         if crop is None:
             return math.nan
@@ -110,26 +111,20 @@ def crop_points(
 
 
 def blending_weights() -> Path:
-    """Where the installed network lies (ONNX). `read_blending_weights` checks it too."""
-    return Path(str(resources.files("moretta.trust").joinpath("weights", "blending.onnx")))
-
-
-def read_blending_weights() -> bytes:
-    """The network (ONNX), checked against its digest.
+    """Where the installed network (ONNX) lies, its digest checked a moment ago.
 
     Raises:
         ModelMissing: the installation lacks the file.
         ModelCorrupt: the file is not the one that this release was measured with.
     """
-    path = blending_weights()
+    path = Path(str(resources.files("moretta.trust").joinpath("weights", "blending.onnx")))
     if not path.is_file():
         raise ModelMissing(
             "expected the blending detector's network inside the installed package; install Moretta anew"
         )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
         raise ModelCorrupt("the blending detector's network is not the one of this release; install Moretta anew")
-    return content
+    return path
 
 
 def _face_square(points: npt.NDArray[np.floating], context: float = CONTEXT) -> tuple[float, float, float] | None:

@@ -1,0 +1,1 @@
+"""How the calibration of the trust score is made: footage, attacks, features, fitting, card."""
