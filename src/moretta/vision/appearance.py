@@ -13,7 +13,7 @@ from moretta.core.ports import FaceEmbedder
 from moretta.core.values import Floats, Frame, Pixels, TrackId
 
 FIRST_LOOKS = 3  # looks taken at the short interval
-SHORT_INTERVAL_S = 0.5
+SHORT_INTERVAL_S = 0.4
 LONG_INTERVAL_S = 2.0
 SWAP_MARGIN = 0.1  # how much better another track's person must fit before ids change hands
 OWN_SHARE = 0.5  # below this share of the same-person threshold a face is not its track's person any more
@@ -27,6 +27,7 @@ class Identity:
     reference: Floats | None = None
     looks: int = 0
     looked_ns: int = 0
+    checked_ns: int = 0
     contested: set[TrackId] = field(default_factory=set)
 
     def contest(self, other: "Identity") -> None:
@@ -60,6 +61,13 @@ class Appearance:
     def same(self, likeness: float) -> bool:
         """Whether a likeness counts as the same person."""
         return likeness >= self._same_person
+
+    def due(self, identity: Identity, frame: Frame) -> bool:
+        """Whether to look again at a face that touches another; at the short interval."""
+        if self._embedder is None or frame.time_ns - identity.checked_ns < SHORT_INTERVAL_S * 1e9:
+            return False
+        identity.checked_ns = frame.time_ns
+        return True
 
     def remember(self, identity: Identity, frame: Frame, landmarks: Floats) -> None:
         """Take another look, if the last one is long enough ago and it does not contradict the others."""

@@ -23,6 +23,7 @@ REFIT_COST = 0.5  # a mesh this far from its detection has drifted
 DUPLICATE_OVERLAP = 0.5  # boxes of two people side by side overlap less
 DUPLICATE_DISTANCE = 0.25  # mean landmark distance in face sizes below which two meshes sit on one face
 CONTACT_OVERLAP = 0.1  # from here on two meshes may jump to each other's face
+HIDING_OVERLAP = 0.4  # from here on so much is covered that appearance misleads
 MOST_JUMP = 0.5  # face sizes from one frame to the next, beside the predicted motion
 MOST_GROWTH = 1.5  # face size ratio from one frame to the next
 CLEAR_RATIO = 0.6  # without appearance, a return must be this much likelier than any other
@@ -270,28 +271,31 @@ class FaceTracker:
     def _tell_apart(self, frame: Frame) -> None:
         """Note who touches whom; once apart, let appearance decide who is who."""
         active = self._active()
-        touching: set[int] = set()
-        for i, one in enumerate(active):
-            for other in active[i + 1 :]:
-                if float(iou(one.face.box, other.face.box[None])[0]) >= CONTACT_OVERLAP:
-                    one.identity.contest(other.identity)
-                    touching |= {id(one), id(other)}
-        for track in active:
-            if not track.trusted or id(track) in touching:
+        overlaps = _overlaps(active)
+        for row, column in np.argwhere(np.triu(overlaps, 1) >= CONTACT_OVERLAP):
+            active[row].identity.contest(active[column].identity)
+        for track, overlap in zip(active, overlaps.max(axis=1, initial=0.0), strict=True):
+            if not track.trusted or overlap >= HIDING_OVERLAP:
                 continue
-            if track.identity.contested:
-                self._settle(track, frame)
-            self._appearance.remember(track.identity, frame, track.face.landmarks)
+            apart = overlap < CONTACT_OVERLAP
+            if track.identity.contested and (apart or self._appearance.due(track.identity, frame)):
+                self._settle(track, frame, apart)
+            if apart:
+                self._appearance.remember(track.identity, frame, track.face.landmarks)
 
-    def _settle(self, track: _Track, frame: Frame) -> None:
+    def _settle(self, track: _Track, frame: Frame, apart: bool) -> None:
+        """Swap ids where faces did. Only once apart is a face too clear to be nobody's that was known."""
         vector = self._appearance.vector(frame.pixels, track.face.landmarks)
         partners = [other for other in self._tracks if other.identity.track_id in track.identity.contested]
-        track.identity.contested.clear()
+        if apart:
+            track.identity.contested.clear()
         owner = self._appearance.owner(track.identity, [other.identity for other in partners], vector)
         if owner is None:
             return
         if owner >= 0:
             track.identity, partners[owner].identity = partners[owner].identity, track.identity
+            return
+        if not apart:
             return
         # Neither this track's person nor anybody it met: the id waits as lost, the face gets a new one.
         self._tracks.append(_Track(track.identity, track.mesh, track.face, track.seen_ns, False, lost=True, frames=99))
@@ -311,6 +315,16 @@ def _duplicate(one: Placement, other: Placement) -> bool:
     overlap = float(iou(one.box, other.box[None])[0])
     distance = float(np.linalg.norm(one.landmarks - other.landmarks, axis=1).mean())
     return overlap > DUPLICATE_OVERLAP or (overlap > 0 and distance < DUPLICATE_DISTANCE * min(one.size, other.size))
+
+
+def _overlaps(tracks: Sequence[_Track]) -> Floats:
+    """Intersection over union of all boxes with one another, (n, n), 0 on the diagonal."""
+    if not tracks:
+        return np.zeros((0, 0), np.float32)
+    boxes = np.stack([track.face.box for track in tracks])
+    overlaps = np.stack([iou(box, boxes) for box in boxes])
+    np.fill_diagonal(overlaps, 0)
+    return overlaps
 
 
 def _shifted(mesh: Mesh, step: Floats) -> Mesh:
