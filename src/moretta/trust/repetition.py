@@ -18,11 +18,11 @@ from moretta.trust.sampled import VIDEO, Clock, Schedule
 
 Sums = npt.NDArray[np.float64]
 
-KEPT = 600  # 20 s at 30 frames a second: loops of attackers are seconds long; 600 x 400 float32 are 1 MB
+KEPT = 512  # 17 s at 30 frames a second: loops of attackers are seconds long; 512 x 256 float32 are 0.5 MB
 MEMORY_STEPS = 24.0  # a match must hold for about 0.8 s
 MIN_LAG_STEPS = 24
 MOTION_STEPS = 8
-MIN_MOTION = 0.25  # grey levels: with less motion every moment looks like every other
+MIN_MOTION = 0.5  # grey levels: with less motion every moment looks like every other
 MIN_OBSERVED_S = 3.0
 WANTED_S = 8.0
 
@@ -52,8 +52,8 @@ class RepetitionMeter:
         self._closest: float | None = None
 
     def _restart(self) -> None:
-        self._past = np.zeros((KEPT, SIDE * SIDE), np.float32)  # newest first
-        self._count = 0
+        self._past = np.zeros((KEPT, SIDE * SIDE), np.float32)
+        self._next = self._count = 0
         self._forward = np.zeros(KEPT)
         self._backward = np.zeros(KEPT)
         self._age = np.zeros(KEPT)
@@ -73,8 +73,8 @@ class RepetitionMeter:
             self._first_s = sample.time_s
         self._last_s = sample.time_s
         self._compare(fingerprint)
-        self._past = np.roll(self._past, 1, axis=0)
-        self._past[0] = fingerprint
+        self._past[self._next] = fingerprint
+        self._next = (self._next + 1) % KEPT
         self._count = min(self._count + 1, KEPT)
 
     def measure(self) -> Measurement:
@@ -91,6 +91,7 @@ class RepetitionMeter:
         if known <= MOTION_STEPS:
             return
         distances = np.abs(self._past[:known] - fingerprint).mean(1)
+        distances = np.roll(distances[::-1], self._next % known)  # newest first
         decay, fresh = self._decay, 1 - self._decay
         self._motion = decay * self._motion + fresh * float(distances[MOTION_STEPS - 1])
         self._motion_weight = decay * self._motion_weight + fresh
