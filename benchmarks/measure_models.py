@@ -1,6 +1,6 @@
 """Measures the default models on labelled development data and prints the figures that the model cards quote.
 
-    python benchmarks/measure_models.py DATA [--part embedder|attributes|attack|speed|all] [--sample 300] [--impostors 200000]
+    python benchmarks/measure_models.py DATA [--part detection|embedder|attributes|attack|speed|all] [--sample 300]
 
 DATA is a folder with `manifests/` and `dev/`. Nothing of it is written anywhere; only figures are printed.
 """
@@ -15,15 +15,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from moretta.core.geometry import mesh_landmarks
+from moretta.core.geometry import iou, mesh_landmarks
 from moretta.core.values import Face, Pixels, TrackedFace, TrackId
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
-from moretta.vision.detect import CenterFaceDetector
+from moretta.vision.detect import CenterFaceDetector, FullRangeDetector
 from moretta.vision.embed import MobileFaceNetEmbedder
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import default_models_dir, load
@@ -32,6 +33,8 @@ from moretta.vision.sessions import open_session
 
 # Tight crops (LFW, UTK) need a lower threshold than photographs.
 CROP_THRESHOLD = 0.3
+CLIP_FRAMES, CLIP_STEP = 240, 40
+FACE_SIZES = (256, 180, 128, 96)
 IMAGES_PER_PERSON = 10  # so that one person with hundreds of photographs does not decide the genuine comparisons
 
 
@@ -62,6 +65,48 @@ def read(path: Path) -> Pixels:
 
 def manifest(data: Path, name: str) -> dict:
     return json.loads((data / "manifests" / f"{name}.dev.json").read_text())
+
+
+def measure_detection(bench: Bench, data: Path) -> None:
+    """Recall on group photographs, and the error of the mesh's five landmarks."""
+    centerface, full_range = bench.session("centerface"), bench.session("face-detection-full-range")
+    detectors = {
+        "centerface 640": CenterFaceDetector(centerface),
+        "centerface 320": CenterFaceDetector(centerface, long_side=320),
+        "full-range 192": FullRangeDetector(full_range),
+    }
+    for name, detector in detectors.items():
+        hits = wanted = extra = 0
+        for item in manifest(data, "compreface")["items"]:
+            boxes = [face.box for face in detector.detect(read(data / "dev" / item["dest"]))]
+            taken = {next((i for i, b in enumerate(boxes) if _holds(b, nose)), None) for nose in item["noses"]} - {None}
+            hits, wanted, extra = hits + len(taken), wanted + len(item["noses"]), extra + len(boxes) - len(taken)
+        found = total = 0
+        for item in manifest(data, "maskgroups")["items"]:
+            labelled = [np.array(face["xyxy"], np.float32) for face in item["faces"]]
+            labelled = [box for box in labelled if min(box[2:] - box[:2]) >= 20]
+            faces = detector.detect(read(data / "dev" / item["dest"]))
+            boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+            found += sum(bool((iou(box, boxes) > 0.4).any()) for box in labelled)
+            total += len(labelled)
+        print(
+            f"{name}: group photographs {hits}/{wanted} faces, {extra} false; crowds with masks {found}/{total} boxes"
+        )
+    errors = []
+    for item in manifest(data, "landmarks5")["items"]:
+        tracked = bench.tracked(read(data / "dev" / item["dest"]))
+        if tracked is not None:
+            truth = np.array(item["points"], np.float64)
+            distances = np.hypot(*(mesh_landmarks(tracked.mesh.points) - truth).T)
+            errors.append(float(distances.mean() / np.hypot(*(truth[1] - truth[0]))))
+    count = len(manifest(data, "landmarks5")["items"])
+    print(
+        f"mesh: {len(errors)} of {count} faces, mean error of five landmarks {np.median(errors):.3f} eye distances (median)"
+    )
+
+
+def _holds(box: npt.NDArray[np.float32], point: list[float]) -> bool:
+    return bool(box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
 
 
 def measure_embedder(bench: Bench, data: Path, impostors: int) -> None:
@@ -128,6 +173,7 @@ def measure_attributes(bench: Bench, data: Path, sample: int) -> None:
     age, gender = AgeModel(bench.session("age")), GenderModel(bench.session("gender"))
     errors: dict[str, list[float]] = defaultdict(list)
     right: dict[str, list[bool]] = defaultdict(list)
+    covered: dict[str, list[bool]] = defaultdict(list)
     missed = 0
     for item in items:
         pixels = read(data / "dev" / item["dest"])
@@ -135,17 +181,21 @@ def measure_attributes(bench: Bench, data: Path, sample: int) -> None:
         if tracked is None:
             missed += 1
             continue
-        years = age.estimate(pixels, tracked).age_years
+        estimate = age.estimate(pixels, tracked)
+        off = estimate.age_years - item["age"]
         guess = gender.estimate(pixels, tracked).gender
+        sex = "women" if item["gender"] else "men"
         band = "0-12" if item["age"] <= 12 else "13-19" if item["age"] < 20 else "20-59" if item["age"] < 60 else "60+"
-        for group in ("all", band, "women" if item["gender"] else "men"):
-            errors[group].append(abs(years - item["age"]))
+        for group in ("all", band, f"{sex} {band}"):
+            errors[group].append(off)
+            covered[group].append(abs(off) <= estimate.age_spread_years)
             right[group].append(guess == ("female" if item["gender"] else "male"))
     print(f"UTK: {sample} random chips, {missed} without a detected face")
-    for group in ("all", "women", "men", "0-12", "13-19", "20-59", "60+"):
+    for group in ("all", "0-12", "13-19", "20-59", "60+", "women 20-59", "men 20-59"):
+        off = np.array(errors[group])
         print(
-            f"  {group:6} n {len(errors[group]):4}  age MAE {np.mean(errors[group]):5.1f} years, "
-            f"gender right {np.mean(right[group]):.3f}"
+            f"  {group:11} n {len(off):4}  age MAE {abs(off).mean():5.1f} years, bias {off.mean():+5.1f}, "
+            f"within its own spread {np.mean(covered[group]):.2f}; gender right {np.mean(right[group]):.3f}"
         )
 
 
@@ -163,6 +213,29 @@ def measure_attack(bench: Bench, data: Path, sample: int) -> None:
         print(
             f"{name}: {len(scores)} genuine photographs, score above 0.5 for {above:.3f}, median {np.median(scores):.3f}"
         )
+    for number, item in enumerate(manifest(data, "talking_videos")["items"]):
+        with av.open(str(data / "dev" / item["dest"])) as container:
+            frames = itertools.islice(container.decode(video=0), 0, CLIP_FRAMES, CLIP_STEP)
+            by_size = _scores_by_size(bench, scorer, [frame.to_ndarray(format="rgb24") for frame in frames])
+        medians = ", ".join(f"{size} px {np.median(scores):.3f}" for size, scores in by_size.items())
+        print(f"genuine clip {number}: median score by face size: {medians}")
+
+
+def _scores_by_size(bench: Bench, scorer: FaceAntiSpoofing, frames: list[Pixels]) -> dict[str, list[float]]:
+    """Scores with the picture as it is, and shrunk until the face has a given size."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for pixels in frames:
+        tracked = bench.tracked(pixels)
+        if tracked is None:
+            continue
+        scores["own"].append(scorer.score(pixels, tracked))
+        side = float((tracked.face.box[2:] - tracked.face.box[:2]).max())
+        for size in FACE_SIZES:
+            if size < side:
+                small = cv2.resize(pixels, None, fx=size / side, fy=size / side, interpolation=cv2.INTER_AREA)
+                face = Face(tracked.face.box * np.float32(size / side), tracked.face.landmarks.copy(), 1.0)
+                scores[str(size)].append(scorer.score(small, TrackedFace(TrackId(0), face, tracked.mesh, True)))
+    return scores
 
 
 def measure_speed(bench: Bench, data: Path) -> None:
@@ -200,12 +273,16 @@ def measure_speed(bench: Bench, data: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--part", choices=("embedder", "attributes", "attack", "speed", "all"), default="all")
+    parser.add_argument(
+        "--part", choices=("detection", "embedder", "attributes", "attack", "speed", "all"), default="all"
+    )
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--impostors", type=int, default=200_000)
     given = parser.parse_args()
     cv2.setNumThreads(1)
     bench = Bench(default_models_dir(os.environ))
+    if given.part in ("detection", "all"):
+        measure_detection(bench, given.data)
     if given.part in ("embedder", "all"):
         measure_embedder(bench, given.data, given.impostors)
     if given.part in ("attributes", "all"):
