@@ -1,8 +1,10 @@
 """The OpenAPI document is true: whatever is thrown at the app, its answers are those that the document promises."""
 
+import jsonschema_rs
 import schemathesis
 from api_fakes import House
 from hypothesis import HealthCheck, Phase, settings
+from pydantic import TypeAdapter
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -10,6 +12,10 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from moretta.api.problems import Problem
+from moretta.api.schemas import analysis_schema
+from moretta.core.analysis import Analysis
 
 
 @schemathesis.serializer("video/mp4", "video/webm", "video/quicktime")
@@ -56,3 +62,13 @@ def test_every_operation_has_an_id_a_summary_and_says_how_to_authenticate() -> N
     assert {"multipart/form-data", "application/octet-stream", "video/mp4"} <= set(
         document["paths"]["/v1/analyze"]["post"]["requestBody"]["content"]
     )
+
+
+def test_the_examples_of_the_document_are_what_the_types_say() -> None:
+    answers = house.app.openapi()["paths"]["/v1/analyze"]["post"]["responses"]
+    example = answers["200"]["content"]["application/json"]["example"]
+    TypeAdapter(Analysis).validate_python(example)
+    jsonschema_rs.validator_for(analysis_schema()).validate(example)
+    refusals = answers["413"]["content"]["application/problem+json"]["examples"]
+    assert {"media.too_large", "media.dimensions_too_large"} <= set(refusals)
+    assert Problem.model_validate(refusals["media.too_large"]["value"]).status == 413

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from moretta.api.auth import RateLimiter, guard
 from moretta.api.door import Door
+from moretta.api.examples import analysis_example, detection_example
 from moretta.api.idempotency import IdempotencyMemory
 from moretta.api.observe import AccessLog, Metrics
 from moretta.api.openapi import install_openapi
@@ -21,7 +22,7 @@ from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Services
 from moretta.api.uploads import MemoryBudget
 from moretta.api.v1.admin import add_admin_routes
-from moretta.api.v1.analysis import add_analysis_routes
+from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
 from moretta.api.v1.jobs import add_job_routes
 from moretta.api.v1.operations import add_operation_routes
 from moretta.api.work import Desk
@@ -74,7 +75,7 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     )
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
-    install_openapi(app, (Problem, NewKey))
+    install_openapi(app, (Problem, NewKey), {ANALYZE: analysis_example(), DETECT: detection_example()})
     app.add_middleware(Door, owner=app, metrics=metrics, log=AccessLog(log_stream))
     return app
 

@@ -29,6 +29,7 @@ SECURITY_HEADERS = {
 }
 # Methods that become a label; any other word would be the caller's own.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+DOCUMENT_PATH = "/openapi.json"
 # What proxies log for a caller who went away before the answer.
 CLIENT_CLOSED = 499
 
@@ -55,7 +56,7 @@ class Door:
             await self._answer(scope, receive, visit)
         finally:
             seconds = time.monotonic() - started
-            route = getattr(scope.get("route"), "path", "other")
+            route = _template(scope)
             method = visit.method if visit.method in _METHODS else "other"
             self._metrics.answered(route, method, visit.status, seconds)
             self._log.answered(
@@ -118,6 +119,12 @@ class _Visit:
         elif self.method == "HEAD" and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _template(scope: Scope) -> str:
+    if scope["path"] == DOCUMENT_PATH:  # The framework's own route leaves no trace in the scope.
+        return DOCUMENT_PATH
+    return str(getattr(scope.get("route"), "path", "other"))
 
 
 def _key_in_query(scope: Scope) -> bool:

@@ -4,13 +4,14 @@ Belongs here: request bodies that the framework never reads, problem responses, 
 Does not belong here: behaviour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from moretta.api.examples import problem_examples
 from moretta.api.problems import PROBLEM_JSON
 from moretta.core.analysis import Feature
 from moretta.core.values import Profile
@@ -45,7 +46,10 @@ def problems(*statuses: int) -> Responses:
     """The OpenAPI responses of the problems with `statuses`."""
     reference = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": _TITLES[status], "content": {PROBLEM_JSON: {"schema": reference}}}
+        status: {
+            "description": _TITLES[status],
+            "content": {PROBLEM_JSON: {"schema": reference, "examples": problem_examples(status)}},
+        }
         for status in statuses
     }
 
@@ -72,8 +76,11 @@ def media_body(*, options: bool) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def install_openapi(app: FastAPI, extra: Sequence[type[BaseModel]]) -> None:
-    """Let `app` describe itself truthfully: the models in `extra` too, and none of the framework's own errors."""
+def install_openapi(app: FastAPI, extra: Sequence[type[BaseModel]], examples: Mapping[str, object]) -> None:
+    """Let `app` describe itself truthfully: the models in `extra` too, and none of the framework's own errors.
+
+    `examples` are those of POST's answers, by path; the framework itself would drop what is null in them.
+    """
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -87,6 +94,9 @@ def install_openapi(app: FastAPI, extra: Sequence[type[BaseModel]]) -> None:
                 schemas[model.__name__] = described
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            for path, example in examples.items():
+                answer = document["paths"][path]["post"]["responses"]["200"]
+                answer["content"]["application/json"]["example"] = example
             app.openapi_schema = document
         return app.openapi_schema
 

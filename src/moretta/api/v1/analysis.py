@@ -60,7 +60,10 @@ def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
         operation_id="detect",
         tags=["media"],
         summary="Find faces in a still: boxes, landmarks, head pose, quality",
-        responses={200: {"model": Detection, "headers": repeated}, **problems(*MEDIA)},
+        responses={
+            200: {"model": Detection, "headers": repeated},
+            **problems(*MEDIA),
+        },
         openapi_extra=media_body(options=False),
     )
     async def detect(
