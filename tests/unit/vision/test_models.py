@@ -282,9 +282,11 @@ def test_the_installed_models_verify(models_dir: Path) -> None:
 
 
 @pytest.mark.models
-def test_the_demonstration_clip_is_not_fetched_twice(talking_clip: Path) -> None:
+def test_the_demonstration_clip_is_not_fetched_twice(talking_clip: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "franck.mp4"
+    kept.write_bytes(talking_clip.read_bytes())
     downloads = Downloads({})
-    assert fetch_demo_clip(talking_clip.parent, download=downloads) == talking_clip
+    assert fetch_demo_clip(tmp_path, download=downloads) == kept
     assert downloads.asked == []
 
 
