@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moretta.core.analysis import Analysis, FaceReport, MediaInfo, TrustReport
+from moretta.pages.report import split_cues
 
 _MAX_PEOPLE = 12
 
@@ -48,10 +49,12 @@ def _trust(trust: TrustReport) -> RenderableType:
     table.add_column("LLR", justify="right")
     table.add_column("weight", justify="right")
     table.add_column("what was found", overflow="fold")
-    for cue in trust.cues:
+    counted, others = split_cues(trust.cues)
+    for cue in counted:
         ratio = "–" if cue.log_likelihood_ratio is None else f"{cue.log_likelihood_ratio:+.2f}"
         table.add_row(cue.name.replace("_", " "), ratio, f"{cue.weight:.2f}", cue.explanation)
-    return Group(head, table)
+    more = Text(f"{len(others)} further cues are not counted; the report and the JSON show them.", style="dim")
+    return Group(head, table, more) if others else Group(head, table)
 
 
 def _people(analysis: Analysis) -> RenderableType:

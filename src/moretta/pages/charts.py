@@ -61,7 +61,7 @@ def line_chart(
     ys = [y for line in lines for _, y in line.points if y is not None and isfinite(y)]
     if len(xs) < 2:
         return Markup('<p class="quiet">{}: not enough was measured to draw.</p>').format(title)
-    x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-6)
+    x_low, x_high = min(xs), max(*xs, min(xs) + 1e-6)
     y_low, y_high = _range(ys, y_range)
 
     def px(x: float) -> float:
@@ -130,8 +130,8 @@ def share_strip(title: str, segments: Sequence[tuple[float, float]], total: floa
 # Closed contours of the MediaPipe canonical face model, drawn stronger than the web between them.
 _CONTOURS = {
     "oval": (
-        (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176)
-        + (149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
+        *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176),
+        *(149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
     ),
     "lips": (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
     "right eye": (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),

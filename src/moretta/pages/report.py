@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from moretta import __version__
-from moretta.core.analysis import Analysis, FaceReport, Series
+from moretta.core.analysis import Analysis, Cue, FaceReport, Series
 from moretta.pages.charts import Line, face_mesh, line_chart, share_strip
 
 # A log-likelihood ratio of 3 nats (odds of 20 to 1) fills the bar.
@@ -42,6 +42,8 @@ class _Item:
     trust_chart: Markup
     voice_strip: Markup
     faces: tuple[_Person, ...]
+    counted: tuple[Cue, ...]
+    uncounted: tuple[Cue, ...]
 
 
 def render_report(analyses: Sequence[tuple[str, Analysis]]) -> str:
@@ -68,7 +70,15 @@ def _item(label: str, analysis: Analysis) -> _Item:
     voice = analysis.voice
     strip = share_strip("When speech was heard", voice.segments_s, voice.observed_s) if voice else Markup("")
     longest = sorted(analysis.faces, key=lambda face: -face.frames)[:_MAX_PEOPLE]
-    return _Item(label, analysis, chart, strip, tuple(_person(face) for face in longest))
+    counted, uncounted = split_cues(trust.cues if trust else ())
+    return _Item(label, analysis, chart, strip, tuple(_person(face) for face in longest), counted, uncounted)
+
+
+def split_cues(cues: Sequence[Cue]) -> tuple[tuple[Cue, ...], tuple[Cue, ...]]:
+    """The cues that moved the score, the strongest first, and the others."""
+    counted = [cue for cue in cues if cue.log_likelihood_ratio is not None and cue.weight > 0]
+    counted.sort(key=lambda cue: -abs(cue.weight * (cue.log_likelihood_ratio or 0.0)))
+    return tuple(counted), tuple(cue for cue in cues if cue not in counted)
 
 
 def _person(face: FaceReport) -> _Person:
@@ -104,10 +114,11 @@ def _line(legend: str, series: Series, values: Sequence[float | None], colour: i
     return Line(legend, list(zip(series.time_s, values, strict=True)), colour)
 
 
-def _balance(llr: float | None) -> Markup:
+def _balance(cue: Cue) -> Markup:
     """A small bar to the right (for) or to the left (against) of the middle."""
+    llr = cue.log_likelihood_ratio
     if llr is None:
-        return Markup('<span class="quiet">not measured</span>')
+        return Markup('<span class="quiet">{}</span>').format("not measured" if cue.value is None else "not counted")
     length = min(abs(llr) / _FULL_BAR_LLR, 1) * 50
     side, x = ("for", 50.0) if llr >= 0 else ("against", 50 - length)
     word = "speaks for" if llr >= 0 else "speaks against"
