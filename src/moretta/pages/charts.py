@@ -10,7 +10,7 @@ from math import ceil, floor, isfinite, log10
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 640, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 24, 30
 
 Points = Sequence[tuple[float, float | None]]
 Scale = Callable[[float], float]
@@ -86,7 +86,7 @@ def line_chart(
     parts.append(
         f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 1}" text-anchor="end">{escape(x_unit)}</text>'
     )
-    parts.append(f'<text class="tick" x="2" y="{_TOP}">{escape(y_unit)}</text>')
+    parts.append(f'<text class="tick" x="{_LEFT}" y="11">{escape(y_unit)}</text>')
     parts += [
         f'<path class="mark" d="M{px(x):.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>' for x in marks if x_low <= x <= x_high
     ]
