@@ -63,6 +63,8 @@ def test_a_result_that_could_not_be_counted_is_not_published() -> None:
     wait_until(lambda: _state(house, location) == "failed")
     job = house.call("GET", location).json()
     assert (job["result"], job["error"]["code"]) == (None, "internal")
+    assert '"kind": "OSError"' in house.log.getvalue()
+    assert "secret-file-name" not in house.log.getvalue()
 
 
 def test_cancelling_ends_running_work_and_frees_its_memory() -> None:

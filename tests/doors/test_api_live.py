@@ -4,12 +4,14 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,6 +92,46 @@ def test_work_ends_and_memory_is_freed_when_the_caller_goes_away() -> None:
         wait_until(lambda: open_uploads() == 0)
         wait_until(lambda: '"status": 499' in house.log.getvalue())
     assert house.meter.records[0][1] == 409
+
+
+def test_the_service_ends_although_work_and_readers_are_under_way() -> None:
+    ended = threading.Semaphore(0)
+
+    def work(on_progress: OnProgress | None) -> None:
+        assert on_progress is not None
+        try:
+            for done in range(4000):
+                on_progress(progress(done))
+                time.sleep(0.005)
+        finally:
+            ended.release()
+
+    house = House(work)
+    with (
+        ThreadPoolExecutor(2) as callers,
+        house.served() as base,
+        httpx.Client(base_url=base, headers=house.auth()) as client,
+    ):
+        job = client.post("/v1/analyze?async=1", content=PNG, headers={"Content-Type": "image/png"}).json()
+        asked = [
+            callers.submit(_until_hung_up, base, house, "GET", f"/v1/jobs/{job['id']}/events"),
+            callers.submit(_until_hung_up, base, house, "POST", "/v1/analyze"),
+        ]
+        wait_until(lambda: len(house.executor.requests) == 2)
+        stopped = time.monotonic()
+    assert [call.result() for call in asked] == [None, None]
+    assert ended.acquire(timeout=5)
+    assert ended.acquire(timeout=5)
+    assert time.monotonic() - stopped < 8
+    wait_until(lambda: open_uploads() == 0)
+
+
+def _until_hung_up(base: str, house: House, method: str, url: str) -> None:
+    with (
+        contextlib.suppress(httpx.TransportError),
+        httpx.Client(base_url=base, headers=house.auth(), timeout=20) as client,
+    ):
+        client.request(method, url, content=PNG, headers={"Content-Type": "image/png"})
 
 
 def test_an_upload_that_breaks_off_leaves_nothing_behind() -> None:
@@ -193,14 +235,15 @@ def _watch(pid: int, folder: Path, seen: set[str], stop: threading.Event) -> Non
 
 
 def _files_of(pid: int) -> set[str]:
-    """What the process has open, but for sockets, pipes and other things that hold no bytes."""
+    """What the process has open for writing, but for sockets, pipes and other things that hold no bytes."""
     names = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
             name = str(entry.readlink())
+            flags = int(re.search(r"flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text())[1], 8)  # type: ignore[index]
         except FileNotFoundError:
             continue
-        if name.startswith("/"):
+        if name.startswith("/") and flags & os.O_ACCMODE != os.O_RDONLY:
             names.add(name)
     return names
 

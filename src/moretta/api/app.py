@@ -43,7 +43,8 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     limits = JobLimits(
         settings.job_threads, settings.jobs_active_per_company, settings.jobs_kept_per_company, settings.job_ttl_s
     )
-    board = JobBoard(limits, services.clock)
+    log = AccessLog(log_stream)
+    board = JobBoard(limits, services.clock, log.failed)
     memory = IdempotencyMemory(
         services.clock,
         ttl_s=settings.idempotency_ttl_s,
@@ -76,7 +77,7 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
     install_openapi(app, (Problem, NewKey), {ANALYZE: analysis_example(), DETECT: detection_example()})
-    app.add_middleware(Door, owner=app, metrics=metrics, log=AccessLog(log_stream))
+    app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app
 
 

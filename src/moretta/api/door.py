@@ -5,7 +5,6 @@ Does not belong here: anything about one address.
 """
 
 import time
-import traceback
 import uuid
 from urllib.parse import parse_qsl
 
@@ -87,9 +86,7 @@ class Door:
         except MorettaError as error:
             await self._tell(scope, receive, visit, error)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{place.name}:{place.lineno}"
-            self._log.failed(request_id=scope["state"]["request_id"], kind=type(error).__name__, where=where)
+            self._log.failed(scope["state"]["request_id"], error)
             await self._tell(scope, receive, visit, unexpected())
 
     async def _tell(self, scope: Scope, receive: Receive, visit: "_Visit", error: MorettaError) -> None:

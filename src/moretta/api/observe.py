@@ -5,6 +5,7 @@ Does not belong here: anything that names a person, a file, a raw path or a quer
 """
 
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TextIO
 
@@ -87,6 +88,10 @@ class AccessLog:
             code=code,
         )
 
-    def failed(self, *, request_id: str, kind: str, where: str) -> None:
-        """One line for an error that nobody foresaw: its type and place, never its message, which could quote the media."""
-        self._log.error("unexpected", request_id=request_id, kind=kind, where=where)
+    def failed(self, work_id: str, error: Exception) -> None:
+        """One line for an error that nobody foresaw: its type and place, never its message, which could quote the media.
+
+        `work_id` is the id of the request or the job.
+        """
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        self._log.error("unexpected", id=work_id, kind=type(error).__name__, where=f"{place.name}:{place.lineno}")

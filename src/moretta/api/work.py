@@ -18,21 +18,10 @@ from moretta.api.observe import Metrics
 from moretta.api.services import Services
 from moretta.api.uploads import MemoryBudget, Upload, UploadRules
 from moretta.core.analysis import Analysis, AnalysisRequest, Progress
-from moretta.core.errors import (
-    Cancelled,
-    ModelError,
-    MorettaError,
-    Overloaded,
-    PolicyProhibited,
-    RequestInvalid,
-    SandboxUnavailable,
-)
+from moretta.core.errors import NOT_PROCESSED, Cancelled, MorettaError
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.ports import OnProgress
 from moretta.use_cases.jobs import JobBoard
-
-# Met before a worker has seen a byte of the media: nothing was processed, nothing is counted.
-UNCOUNTED = (ModelError, Overloaded, PolicyProhibited, RequestInvalid, SandboxUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ class Desk:
 
         try:
             analysis = self.services.executor.analyse(upload.fd, request, on_progress)
-        except UNCOUNTED:
+        except NOT_PROCESSED:
             raise
         except MorettaError as error:
             count(error.status)

@@ -48,7 +48,11 @@ class _Entry:
 class JobBoard:
     """Runs jobs on a few threads and remembers how they went. Safe to use from any thread."""
 
-    def __init__(self, limits: JobLimits, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, limits: JobLimits, clock: Clock = utc_now, on_unexpected: Callable[[str, Exception], None] | None = None
+    ) -> None:
+        """Take the limits, the clock, and who is told (job id, error) of an error that nobody foresaw."""
+        self._on_unexpected = on_unexpected
         self._limits = limits
         self._clock = clock
         self._lock = threading.RLock()
@@ -173,7 +177,9 @@ class JobBoard:
             self._succeed(entry, result)
         except MorettaError as error:
             self._end(entry, JobState.FAILED, error=error)
-        except Exception:
+        except Exception as error:
+            if self._on_unexpected is not None:
+                self._on_unexpected(entry.job.job_id, error)
             # Its message could quote anything; the owner learns that it failed.
             unknown = MorettaError("The job met an unexpected error; try again, or give its id to the operator.")
             self._end(entry, JobState.FAILED, error=unknown)
