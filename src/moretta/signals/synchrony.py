@@ -18,9 +18,9 @@ KEPT_S = 120.0
 LONGEST_GAP_S = 0.5
 LEAST_COVERAGE = 0.6  # share of the time that mouth and sound must both be known
 MOST_YAW_DEG = 45.0  # beyond, one half of the mouth is hidden
-LOUD_ABOVE_DB = 10.0  # over the quiet tenth of the sound ...
-LEAST_LOUD_DBFS = -60.0  # ... and loud enough to be heard at all
-LEAST_LOUD_SHARE = 0.1
+LEAST_LOUD_DBFS = -55.0  # loud enough to be speech, ...
+LEAST_LOUD_SHARE = 0.1  # ... for this share of the time, ...
+LEAST_SOUND_SPREAD_DB = 1.5  # ... and rising and falling as syllables do: steady noise stays within half a decibel
 LEAST_MOUTH_SPREAD = 0.01  # standard deviation of the openness of a mouth that speaks; a still one keeps below
 SMOOTH_S = 0.12  # syllables come at 3-8 Hz (Chandrasekaran et al. 2009, who find mouth and envelope to correlate there)
 TREND_S = 2.0
@@ -61,12 +61,12 @@ class SynchronyMeter:
         mouth, known, levels = self._aligned()
         if len(mouth) < LEAST_S * RATE_HZ or known.mean() < LEAST_COVERAGE:
             return Synchrony(None, None, "mouth and sound were not there together for long enough")
-        loud = levels > max(LEAST_LOUD_DBFS, float(np.percentile(levels, 10)) + LOUD_ABOVE_DB)
-        if loud.mean() < LEAST_LOUD_SHARE:
+        sound = _varied(np.maximum(levels, LEAST_LOUD_DBFS))
+        if (levels > LEAST_LOUD_DBFS).mean() < LEAST_LOUD_SHARE or float(sound.std()) < LEAST_SOUND_SPREAD_DB:
             return Synchrony(None, None, "there is no speech in the sound")
         if float(mouth[known].std()) < LEAST_MOUTH_SPREAD:
             return Synchrony(None, None, "the mouth does not move")
-        correlation, lag_s = _best_lag(_varied(mouth), _varied(np.maximum(levels, LEAST_LOUD_DBFS)), known)
+        correlation, lag_s = _best_lag(_varied(mouth), sound, known)
         return Synchrony(round(correlation, 3), round(lag_s, 3), None)
 
     def _aligned(self) -> tuple[_Array, npt.NDArray[np.bool_], _Array]:

@@ -17,7 +17,7 @@ FRAME_S = 0.04  # two and a half periods of the lowest voice
 LOWEST_HZ, HIGHEST_HZ = 60.0, 400.0
 LEAST_PERIODICITY = 0.5  # normalised autocorrelation of voiced speech; white noise of 40 ms stays below .35
 QUIETEST_DBFS = -65.0  # below, nothing is audible beside the noise of the recording chain
-ABOVE_FLOOR_DB = 9.0  # speech over the background
+ABOVE_FLOOR_DB = 6.0  # speech over the background; dense, compressed speech stays within 9 dB of its own minima
 FLOOR_WINDOW_S = (
     3.0  # minimum statistics: speech pauses at least once within (Martin 2001 uses 1.5 s and a bias correction)
 )

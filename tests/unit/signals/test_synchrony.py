@@ -58,6 +58,12 @@ def test_without_speech_there_is_nothing_to_compare() -> None:
     assert found.correlation is None and "no speech" in (found.reason or "")
 
 
+def test_steady_noise_is_no_speech() -> None:
+    levels = -30 + np.random.default_rng(0).normal(0, 0.5, len(SOUND_CLOCK))
+    found = metered((SOUND_CLOCK.astype(np.float32), levels.astype(np.float32)), 0.3 * syllables(FRAMES), FRAMES)
+    assert found.correlation is None and "no speech" in (found.reason or "")
+
+
 def test_without_sound_there_is_nothing_to_compare() -> None:
     empty = (np.zeros(0, np.float32), np.zeros(0, np.float32))
     found = metered(empty, 0.3 * syllables(FRAMES), FRAMES)
