@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from moretta.core.analysis import DEFAULT_FEATURES, Analysis, AnalysisRequest, Feature
-from moretta.core.errors import MediaTooLarge, MorettaError, NotFound, RequestInvalid
+from moretta.core.errors import NOT_PROCESSED, MediaTooLarge, MorettaError, NotFound, RequestInvalid
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import Executor, OnProgress
 from moretta.core.values import Profile
@@ -60,8 +60,10 @@ class Analyzer:
         fd = media_in_memory(source, self._settings.limits)
         try:
             result = self._running().analyse(fd, self._request, on_progress)
-        except MorettaError as error:
-            self._count(error.exit_code)
+        except NOT_PROCESSED:
+            raise
+        except BaseException as error:
+            self._count(_exit_status(error))
             raise
         finally:
             os.close(fd)
@@ -151,6 +153,12 @@ def media_in_memory(source: Source, limits: MediaLimits) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _exit_status(error: BaseException) -> int:
+    if isinstance(error, MorettaError):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code
 
 
 def _write(fd: int, chunks: Iterable[bytes], limits: MediaLimits) -> None:

@@ -5,11 +5,12 @@ Belongs here: names, types, defaults and one sentence each (the reference page i
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from moretta.core.errors import FieldError, RequestInvalid
 from moretta.core.limits import MediaLimits
 
 _DEFAULT = MediaLimits()
@@ -20,7 +21,11 @@ def _home(variable: str, fallback: str) -> Path:
 
 
 class Settings(BaseSettings):
-    """The configuration of one process."""
+    """The configuration of one process.
+
+    Raises:
+        RequestInvalid: a value has another form; the message names the variable, never the value.
+    """
 
     model_config = SettingsConfigDict(env_prefix="MORETTA_", extra="ignore", frozen=True)
 
@@ -65,7 +70,7 @@ class Settings(BaseSettings):
     company_id: str | None = Field(
         None,
         pattern=r"^co_[0-9a-f]{20}$",
-        description="The id that the vendor's hub issued and usage records carry; left out: a random one of this deployment's own.",
+        description="The id that the vendor's hub issued and usage records carry; left out: this deployment makes a random one.",
     )
     usage_report: Literal["off", "file", "hub"] = Field("off", description="Where usage counts are reported to.")
     usage_report_file: Path | None = Field(None, description="For `file`: signed batches are appended here.")
@@ -73,6 +78,12 @@ class Settings(BaseSettings):
     hub_url: str | None = Field(None, description="For `hub`: the vendor's hub, https (http only to this machine).")
     hub_key_file: Path | None = Field(None, description="The signing key that the hub issued, a file of mode 0600.")
     hub_ca_file: Path | None = Field(None, description="A CA certificate to trust for the hub instead of the system's.")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _refused(error) from None
 
     @property
     def limits(self) -> MediaLimits:
@@ -83,3 +94,14 @@ class Settings(BaseSettings):
     def media_dir(self) -> Path:
         """Where the demo clip is cached: beside the models."""
         return self.models_dir.parent / "media"
+
+
+def _refused(error: ValidationError) -> RequestInvalid:
+    issues = error.errors(include_input=False, include_url=False, include_context=False)
+    wrong = tuple(FieldError(f"MORETTA_{str(issue['loc'][0]).upper()}", _told(str(issue["msg"]))) for issue in issues)
+    told = "; ".join(f"{field.field}: {field.detail}" for field in wrong)
+    return RequestInvalid(f"a setting cannot be used. {told}", field_errors=wrong)
+
+
+def _told(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -4,17 +4,19 @@ Belongs here: reading arguments, showing progress, a readable summary. Does not 
 """
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from moretta.cli.summary import summary
+from moretta.cli.terminal import console
 from moretta.core import analysis as core
 from moretta.core.errors import MorettaError, RequestInvalid
 from moretta.core.ports import OnProgress
@@ -50,34 +52,48 @@ def analyze(
     wanted = parse_features(features.split(",") if features is not None else None)
     if report is not None:
         wanted |= {core.Feature.MESH, core.Feature.SERIES}
-    quiet = json_out == _STDIN
-    console, notes = Console(), Console(stderr=True)
-    done: list[tuple[str, core.Analysis]] = []
-    lines: list[bytes] = []
-    failure: MorettaError | None = None
+    for target in (report, None if json_out in (None, _STDIN) else Path(json_out)):
+        _check_target(target)
     with Analyzer(profile, wanted, settings, door="cli:analyze") as analyzer:
-        for number, name in enumerate(files, 1):
-            label = _label(name)
-            try:
-                with _bar(notes, f"{number}/{len(files)}") as on_progress:
-                    result = analyzer.analyze(_source(name), on_progress)
-            except MorettaError as error:
-                failure = failure or error
-                notes.print(f"{label}: {error.title}: {error.detail}", style="red", markup=False, highlight=False)
-                lines.append(_problem_line(error))
-                continue
-            done.append((label, result))
-            lines.append(_line(result))
-            if not quiet:
-                console.print(summary(label, result))
-    _write_json(json_out, lines)
+        done, lines, failure = _analysed(analyzer, files, to_stdout=json_out == _STDIN)
+    if json_out not in (None, _STDIN):
+        _write(Path(json_out), b"".join(lines))
     if report is not None and done:
         from moretta.pages.report import render_report
 
         _write(report, render_report(done).encode())
-        notes.print(f"Report: {report}", markup=False, highlight=False)
+        console(stderr=True).print(f"Report: {report}", markup=False, highlight=False)
     if failure is not None:
         raise typer.Exit(failure.exit_code)
+
+
+def _analysed(
+    analyzer: Analyzer, files: Sequence[str], *, to_stdout: bool
+) -> tuple[list[tuple[str, core.Analysis]], list[bytes], MorettaError | None]:
+    """The analyses that succeeded with their labels, a line of JSON for every file, and the first failure."""
+    output, notes = console(), console(stderr=True)
+    done: list[tuple[str, core.Analysis]] = []
+    lines: list[bytes] = []
+    failure: MorettaError | None = None
+    for number, name in enumerate(files, 1):
+        label = _label(name)
+        try:
+            with _bar(notes, f"{number}/{len(files)}") as on_progress:
+                result = analyzer.analyze(_source(name), on_progress)
+        except MorettaError as error:
+            failure = failure or error
+            notes.print(f"{label}: {error.title}: {error.detail}", style="red", markup=False, highlight=False)
+            lines.append(_problem_line(error))
+        else:
+            done.append((label, result))
+            lines.append(_line(result))
+            if not to_stdout:
+                output.print(summary(label, result))
+        if to_stdout:
+            # Each line as soon as it is known: a reader need not wait for the last file.
+            sys.stdout.buffer.write(lines[-1])
+            sys.stdout.buffer.flush()
+    return done, lines, failure
 
 
 def demo(
@@ -97,33 +113,31 @@ def _label(name: str) -> str:
     return "standard input" if name == _STDIN else Path(name).name
 
 
-def _source(name: str) -> bytes | Path:
+def _source(name: str) -> BinaryIO | Path:
     if name != _STDIN:
         return Path(name)
     if sys.stdin.isatty():
         raise RequestInvalid("expected media on standard input, got a terminal; pipe a file into it")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
 
 
 def _line(result: core.Analysis) -> bytes:
     from moretta.wiring.wire import analysis_json
 
-    return analysis_json(result)
+    return analysis_json(result) + b"\n"
 
 
 def _problem_line(error: MorettaError) -> bytes:
-    return json.dumps({"problem": {"code": error.code, "title": error.title, "detail": error.detail}}).encode()
+    problem = {"code": error.code, "title": error.title, "detail": error.detail}
+    return json.dumps({"problem": problem}).encode() + b"\n"
 
 
-def _write_json(target: str | None, lines: list[bytes]) -> None:
-    if target is None:
+def _check_target(path: Path | None) -> None:
+    """Refuse before the work what could not be written after it."""
+    if path is None:
         return
-    content = b"".join(line + b"\n" for line in lines)
-    if target == _STDIN:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        _write(Path(target), content)
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RequestInvalid("expected the output to be a file in a folder that exists and can be written to")
 
 
 def _write(path: Path, content: bytes) -> None:

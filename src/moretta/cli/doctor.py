@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from moretta.cli.terminal import console
 from moretta.settings import Settings
 from moretta.wiring.health import examine
 
@@ -21,11 +21,12 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for heading in ("", "what", "found", "to mend"):
+        table.add_column("", no_wrap=True)
+        for heading in ("what", "found", "to mend"):
             table.add_column(heading, overflow="fold")
         for finding in findings:
             mark = "[green]works[/]" if finding.ok else "[red]broken[/]" if finding.needed else "[yellow]missing[/]"
             table.add_row(mark, finding.what, finding.found, "" if finding.ok else finding.mend)
-        Console().print(table)
+        console().print(table)
     if any(finding.needed and not finding.ok for finding in findings):
         raise typer.Exit(78)

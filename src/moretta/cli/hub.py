@@ -1,6 +1,7 @@
 """`moretta hub`: the vendor's small service that issues company ids and keys and shows counts."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,13 @@ app.add_typer(companies, name="companies")
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8443,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: a free one.")] = 8443,
     cert: Annotated[Path | None, typer.Option(help="TLS certificate (PEM).")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS private key (PEM).")] = None,
 ) -> None:
     """Take signed batches over HTTPS and show counts. Without a certificate it listens on this machine only."""
-    import uvicorn
-
     from moretta.api.hub import create_hub_app
+    from moretta.cli.listening import end_in_order, listen, serve_app, url
     from moretta.core.errors import RequestInvalid
     from moretta.wiring.hub import opened_hub
 
@@ -33,17 +33,14 @@ def serve(
         raise RequestInvalid(
             "expected --cert and --key for an address outside this machine: batches travel over HTTPS only"
         )
-    with opened_hub(Settings()) as hub:
-        uvicorn.run(
-            create_hub_app(hub),
-            host=host,
-            port=port,
-            ssl_certfile=None if cert is None else os.fspath(cert),
-            ssl_keyfile=None if key is None else os.fspath(key),
-            access_log=False,
-            server_header=False,
-            log_level="warning",
-        )
+    if (cert is None) is not (key is None):
+        raise RequestInvalid("expected --cert and --key together, got one of them")
+    tls = {} if cert is None or key is None else {"ssl_certfile": os.fspath(cert), "ssl_keyfile": os.fspath(key)}
+    end_in_order()
+    with listen(host, port) as listener, opened_hub(Settings()) as hub:
+        typer.echo(f"The hub listens on {url(listener, 'https' if tls else 'http')}.")
+        sys.stdout.flush()
+        serve_app(create_hub_app(hub), listener, **tls)
 
 
 @app.command()

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from moretta.cli.terminal import console
 from moretta.core.keys import Scope
 from moretta.settings import Settings
 from moretta.wiring.service import opened
@@ -39,14 +40,14 @@ def list_keys() -> None:
     with opened(Settings()) as state:
         keys = state.keys.list()
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("key", "company", "scopes", "created", "state", "label"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("key", "scopes", "created", "state", "label", "company"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "key")
     now = datetime.now(UTC)
     for key in keys:
         state_word = "active" if key.is_active(now) else "revoked" if key.revoked_at else "expired"
         created = key.created_at.strftime("%Y-%m-%d %H:%M")
-        table.add_row(key.key_id, key.company_id, " ".join(sorted(key.scopes)), created, state_word, key.label)
-    Console().print(table)
+        table.add_row(key.key_id, " ".join(sorted(key.scopes)), created, state_word, escape(key.label), key.company_id)
+    console().print(table)
 
 
 @app.command()

@@ -49,16 +49,12 @@ app.add_typer(hub.app, name="hub")
 
 
 def run() -> None:
-    """Run the command of the process's arguments; errors become one message on stderr and their exit code."""
+    """Run the command of the process's arguments; errors become one message on stderr and their exit code.
+
+    Typer itself ends quietly on SIGINT (exit status 130) and where the reader of a pipe has gone (1).
+    """
     try:
         app()
     except MorettaError as error:
         typer.echo(f"moretta: {error.title}: {error.detail}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of a pipe has gone, as `head` does: end quietly, and keep Python from flushing into it again.
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
-        typer.echo("moretta: interrupted", err=True)
-        sys.exit(130)

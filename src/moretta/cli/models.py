@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from moretta.cli.terminal import console
 from moretta.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Install, list, verify and add model weights.")
@@ -24,7 +24,7 @@ def list_models() -> None:
     states = {state.name: state for state in verify(models_dir)}
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("model", "state", "for", "licence", "from"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "model")
     for model in MODELS:
         state = states[model.name].state.value
         note = "" if model.default else " (optional)"
@@ -32,7 +32,7 @@ def list_models() -> None:
         table.add_row(model.name, f"[{_STYLES[state]}]{state}[/]{note}", model.task, model.licence, source)
     for own in custom_models(models_dir):
         table.add_row(own.name, "added", f"face embedding, {own.dim}-d, {own.align}", "yours", "your own file")
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()
@@ -43,9 +43,11 @@ def install(
     from moretta.vision.models import InstallProgress
     from moretta.vision.models import install as install_models
 
-    console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=console
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        console=console(stderr=True),
     ) as bar:
         task = bar.add_task("models", total=None)
 

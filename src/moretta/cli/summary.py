@@ -29,7 +29,7 @@ def summary(label: str, analysis: Analysis) -> RenderableType:
             Text(f"Voice: speech {voice.speech_share:.0%} of {voice.observed_s:.1f} s{pitch}, {voice.pauses} pauses")
         )
     parts += [Text(f"Note: {notice.detail}", style="yellow") for notice in analysis.warnings]
-    return Panel(Group(*parts), title=Text(label), title_align="left", box=box.ROUNDED)
+    return Panel(Group(*parts), title=Text(label), title_align="left", box=box.ROUNDED, expand=False)
 
 
 def _media(media: MediaInfo) -> str:
@@ -60,7 +60,7 @@ def _trust(trust: TrustReport) -> RenderableType:
 def _people(analysis: Analysis) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("person", "in view", "yaw/pitch/roll", "blinks", "pulse", "quality", "eyes apart"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for face in analysis.faces[:_MAX_PEOPLE]:
         table.add_row(*_person(face, moving=analysis.media.duration_s is not None))
     more = len(analysis.faces) - _MAX_PEOPLE

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from moretta.cli.terminal import console
 from moretta.settings import Settings
 from moretta.wiring.reporting import build_egress
 from moretta.wiring.service import opened
@@ -17,11 +18,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object per l
 
 def usage(
     as_json: Json = False,
-    since: Annotated[str | None, typer.Option(help="From this UTC day on, YYYY-MM-DD.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this UTC day on, YYYY-MM-DD.")
+    ] = None,
 ) -> None:
     """How many media items were processed, by day, door, status and API key."""
     with opened(Settings()) as deployment:
-        counts = deployment.usage.counts(since=since)
+        counts = deployment.usage.counts(since=None if since is None else f"{since:%Y-%m-%d}")
     if as_json:
         for count in counts:
             typer.echo(json.dumps(asdict(count)))
@@ -34,8 +37,9 @@ def usage(
         table.add_row(
             count.day, count.endpoint, str(count.status), count.key_id or "–", count.company_id, str(count.items)
         )
-    Console().print(table)
-    typer.echo(f"{sum(count.items for count in counts)} media items in all")
+    console().print(table)
+    items = sum(count.items for count in counts)
+    typer.echo(f"{items} media item{'' if items == 1 else 's'} in all")
 
 
 def egress(

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - named for what happened, not for being an error
 """Every error a user can meet, one class per different reaction.
 
 MorettaError
@@ -282,3 +283,7 @@ class StorageUnusable(MorettaError):
     title = "The database cannot be used"
     status = 503
     exit_code = 78
+
+
+# Met before a worker has seen a byte of the media: nothing was processed, and nothing is counted.
+NOT_PROCESSED = (ModelError, Overloaded, PolicyProhibited, RequestInvalid, SandboxUnavailable)

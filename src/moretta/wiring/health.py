@@ -3,12 +3,15 @@
 Belongs here: one finding for each thing that an analysis needs. Does not belong here: printing them.
 """
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from typing import BinaryIO
 
+from moretta.core.analysis import AnalysisRequest
 from moretta.core.errors import MorettaError
 from moretta.settings import Settings
 
@@ -29,7 +32,15 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a person would mend them."""
-    return [*_platform(), *_libraries(), *_decoders(), *_models(settings), *_data(settings), *_sandbox(settings)]
+    return [
+        *_platform(),
+        *_libraries(),
+        *_decoders(),
+        *_models(settings),
+        *_data(settings),
+        *_sandbox(settings),
+        *_analysis(settings),
+    ]
 
 
 def _platform() -> Iterator[Finding]:
@@ -62,12 +73,19 @@ def _decoders() -> Iterator[Finding]:
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
+    from moretta.trust.blending_detector import blending_weights
     from moretta.vision.models import DEFAULT_NAMES, State, verify
 
     for state in verify(settings.models_dir):
         needed = state.name in DEFAULT_NAMES
         mend = f"run `moretta models install {state.name}`"
         yield Finding(f"model {state.name}", state.state is State.OK, state.state.value, mend, needed)
+    try:
+        blending_weights()
+    except MorettaError as error:
+        yield Finding("model blending", False, error.detail, "install Moretta again")
+    else:
+        yield Finding("model blending", True, "ok")
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
@@ -102,3 +120,31 @@ def _sandbox(settings: Settings) -> Iterator[Finding]:
     for attempt in found.attempts:
         word = "denied by the kernel" if attempt.denied else "NOT denied"
         yield Finding(f"sandbox, tried: {attempt.what}", attempt.denied, word, mend, settings.sandbox == "required")
+
+
+def _analysis(settings: Settings) -> Iterator[Finding]:
+    """One analysis of a made-up picture, by a worker as an analysis starts it."""
+    from moretta.wiring.executor import start_executor
+
+    executor = start_executor(settings, workers=1)
+    try:
+        with _made_up_picture() as media:
+            executor.analyse(media.fileno(), AnalysisRequest())
+    except MorettaError as error:
+        yield Finding(
+            "analysis of a made-up picture", False, f"{error.title}: {error.detail}", "mend what is above first"
+        )
+    else:
+        yield Finding("analysis of a made-up picture", True, "decoded and examined in a confined worker")
+    finally:
+        executor.close()
+
+
+def _made_up_picture() -> BinaryIO:
+    """A grey PNG in anonymous memory."""
+    from PIL import Image
+
+    media = os.fdopen(os.memfd_create("media", os.MFD_CLOEXEC), "w+b")
+    Image.new("RGB", (320, 240), (128, 128, 128)).save(media, "PNG")
+    media.flush()
+    return media
