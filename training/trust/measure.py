@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from moretta.core.errors import ModelMissing
 from moretta.core.ports import CueMeter, TrustCue
 from moretta.core.values import FaceSample, Floats, Frame, Measurement, MediaKind, Pixels, TrackedFace
 from moretta.trust.blending_detector import BlendingDetector, blending_weights
@@ -39,8 +40,7 @@ class Laboratory:
         embedding = load("mobilefacenet", models)
         self._embedder = MobileFaceNetEmbedder(open_session(embedding.path), embedding.sha256)
         spoof = FaceAntiSpoofing(open_session(load("face-antispoofing", models).path))
-        blending = BlendingDetector(OnnxSession(blending_weights())) if blending_weights().is_file() else None
-        self.cues: tuple[TrustCue, ...] = standard_cues(self._embedder, spoof, blending)
+        self.cues: tuple[TrustCue, ...] = standard_cues(self._embedder, spoof, _blending())
 
     def meshes(self, frames: list[tuple[float, Pixels]]) -> list[Floats | None]:
         """The mesh of the largest face in each frame."""
@@ -87,6 +87,15 @@ class Laboratory:
         return {name: meter.measure() for name, meter in meters.items()}
 
 
+def _blending() -> BlendingDetector | None:
+    """The learned detector, or None while none has been trained yet."""
+    try:
+        return BlendingDetector(OnnxSession(blending_weights()))
+    except ModelMissing:
+        print("measuring without the learned blending detector, which is not there")
+        return None
+
+
 def _largest(faces: list[TrackedFace]) -> TrackedFace:
     return max(faces, key=lambda face: float(face.face.box[2] - face.face.box[0]))
 
@@ -105,6 +114,10 @@ class Cache:
         folder = self.folder / sort
         folder.mkdir(parents=True, exist_ok=True)
         return folder / (key + suffix)
+
+    def has(self, key: str) -> bool:
+        """Whether the item was measured."""
+        return self._place("measurements", key, ".json").is_file()
 
     def read(self, key: str) -> dict[str, Measurement]:
         """The measurements kept of the item."""
