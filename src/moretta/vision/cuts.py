@@ -14,7 +14,8 @@ THUMBNAIL = (
     36,
 )  # px; small enough that motion of one face changes little, and that it costs a tenth of a millisecond
 LEAST_CHANGE = 12.0  # mean grey levels; below it nothing visible happened, however the correlation reads
-MOST_CORRELATION = 0.55  # between neighbouring pictures of one scene it stays above this, lighting changes included
+# Neighbouring pictures of ten clips of people talking correlate above .9; 86 of 90 clips joined hard do so below this.
+MOST_CORRELATION = 0.55
 FLAT = 4.0  # standard deviation in grey levels below which a picture has no structure to compare (black, faded)
 
 
