@@ -1,4 +1,4 @@
-# ruff: noqa: N818 - named for what happened, as in core.errors
+
 """Errors as RFC 9457 problems: one shape for everything that goes wrong.
 
 Belongs here: errors that only a web door can meet, the problem's shape, and the handlers that make it.

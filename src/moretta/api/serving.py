@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from moretta import __version__
-from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services
+from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
 from moretta.core.keys import IssuedKey, Scope
 from moretta.settings import Settings
 from moretta.usage.egress import Egress
@@ -57,6 +57,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         sandbox_status=lambda: _sandbox(settings, executor),
         readiness=lambda: _readiness(executor),
         version=__version__,
+        worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         limits=settings.limits,
         allow_expression=settings.allow_expression,
         settings=ApiSettings(

@@ -49,7 +49,7 @@ LIMITS = {
 }
 
 
-class ProtocolViolation(Exception):  # noqa: N818 - what happened, not what to catch
+class ProtocolViolation(Exception):
     """The other side sent something that is no frame, or one over its limit."""
 
 

@@ -73,6 +73,7 @@ class WorkerPool:
         self._starting: set[WorkerProcess] = set()
         self._busy: set[WorkerProcess] = set()
         self._wanted = 0 if lazy else workers
+        self._waiting = 0
         self._failures = 0
         self._last_failure: MorettaError | None = None
         self._not_before = 0.0
@@ -135,6 +136,11 @@ class WorkerPool:
         with self._changed:
             return self._confinement
 
+    def counts(self) -> tuple[int, int, int]:
+        """How many workers are up, how many of them are at work, and how many requests wait for one."""
+        with self._changed:
+            return len(self._idle) + len(self._busy), len(self._busy), self._waiting
+
     def start_failure(self) -> MorettaError | None:
         """Why the last attempt to start a worker failed; None where it did not."""
         with self._changed:
@@ -161,7 +167,15 @@ class WorkerPool:
         self.close()
 
     def _checked_out(self) -> WorkerProcess:
-        deadline = time.monotonic() + self._queue_limit_s
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._next_free(time.monotonic() + self._queue_limit_s)
+            finally:
+                self._waiting -= 1
+
+    def _next_free(self, deadline: float) -> WorkerProcess:
+        """Wait for a usable worker; called with the lock held."""
         with self._changed:
             self._want_all()
             while True:

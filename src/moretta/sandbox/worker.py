@@ -59,7 +59,7 @@ class StartTerms:
         return cls(value["entry_point"], value["mechanisms"], Mode(value["mode"]), terms)
 
 
-class ChannelClosed(Exception):  # noqa: N818 - not an error: the pool has ended
+class ChannelClosed(Exception):
     """The pool's end is gone."""
 
 
