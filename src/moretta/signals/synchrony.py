@@ -17,6 +17,7 @@ LEAST_S = 4.0
 KEPT_S = 120.0
 LONGEST_GAP_S = 0.5
 LEAST_COVERAGE = 0.6  # share of the time that mouth and sound must both be known
+LEAST_PRESENCE = 0.5  # of the mesh; below, the mouth was not measured
 MOST_YAW_DEG = 45.0  # beyond, one half of the mouth is hidden
 LEAST_LOUD_DBFS = -55.0  # loud enough to be speech, ...
 LEAST_LOUD_SHARE = 0.1  # ... for this share of the time, ...
@@ -40,8 +41,9 @@ class SynchronyMeter:
         self._rows: deque[tuple[float, float]] = deque(maxlen=int(KEPT_S * 2 * RATE_HZ))
 
     def observe(self, sample: FaceSample) -> None:
-        """Take the next sample in time order; a mouth turned away is passed over."""
-        if abs(sample.pose.yaw) > MOST_YAW_DEG or not np.isfinite(sample.mouth_openness):
+        """Take the next sample in time order; a mouth turned away or covered is passed over."""
+        unseen = abs(sample.pose.yaw) > MOST_YAW_DEG or sample.tracked.mesh.presence < LEAST_PRESENCE
+        if unseen or not np.isfinite(sample.mouth_openness):
             return
         if self._rows and sample.time_s - self._rows[-1][0] < 0.5 / RATE_HZ:
             return

@@ -29,16 +29,27 @@ def head_pose(mesh: Mesh, width: int, height: int) -> Pose:
     """The head's rotation in degrees, for a picture of `width` x `height` px from an uncalibrated camera.
 
     The focal length is taken as the longer side (a 53 degree view), the axis as the picture's middle. Yaw beyond about 39
-    degrees reads too small. A mesh without extent has no rotation that could be fitted; it gives its roll alone.
+    degrees reads too small. A mesh without extent has no rotation that could be fitted; it gives zeros.
     Source: Terzakis and Lourakis 2020 (SQPNP), refined by Levenberg-Marquardt.
     """
-    model = np.array(list(CANONICAL.values())) * (1, -1, -1)
-    image = mesh.points[list(CANONICAL), :2].astype(np.float64)
+    model = np.array(list(CANONICAL.values()))
+    return _fitted(model, mesh.points[list(CANONICAL), :2], width, height)
+
+
+def landmark_pose(landmarks: Floats, width: int, height: int) -> Pose:
+    """The same from the five landmarks (5, 2) px of a detector alone: coarser, for faces that no mesh fits."""
+    eyes = [np.mean([CANONICAL[outer], CANONICAL[inner]], axis=0) for outer, inner in ((33, 133), (263, 362))]
+    model = np.array([*eyes, CANONICAL[1], CANONICAL[61], CANONICAL[291]])
+    return _fitted(model, landmarks, width, height)
+
+
+def _fitted(model: npt.NDArray[np.float64], points: Floats, width: int, height: int) -> Pose:
+    image = points.astype(np.float64)
     focal = float(max(width, height))
     camera = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
-    rotation = _rotation(model, image, camera)
+    rotation = _rotation(model * (1, -1, -1), image, camera)
     if rotation is None:
-        return Pose(0.0, 0.0, _roll_of_eyes(mesh.points))
+        return Pose(0.0, 0.0, 0.0)
     pitch = -np.arctan2(rotation[2, 1], rotation[2, 2])
     yaw = -np.arctan2(-rotation[2, 0], np.hypot(rotation[0, 0], rotation[1, 0]))
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])
@@ -57,8 +68,3 @@ def _rotation(
         return None
     rotation = np.asarray(cv2.Rodrigues(turn)[0], np.float64)
     return rotation if found and np.isfinite(rotation).all() else None
-
-
-def _roll_of_eyes(points: Floats) -> float:
-    x, y = points[263, :2] - points[33, :2]
-    return float(np.degrees(np.arctan2(y, x)))

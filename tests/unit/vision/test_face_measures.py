@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from vision_faces import mesh_at
 
-from moretta.core.values import Mesh, Pose
+from moretta.core.geometry import mesh_landmarks
+from moretta.core.values import Face, Frame, Mesh, Pose, TrackedFace, TrackId
 from moretta.vision.gaze import VERTICAL_BIAS, gaze_direction
+from moretta.vision.observe import observe
 from moretta.vision.openness import eye_openness, mouth_openness
-from moretta.vision.pose import CANONICAL, PITCH_BIAS_DEG, head_pose
+from moretta.vision.pose import CANONICAL, PITCH_BIAS_DEG, head_pose, landmark_pose
 from moretta.vision.quality import face_quality
 from moretta.vision.skin import skin_colour
 
@@ -51,6 +53,24 @@ def test_pitch_is_positive_when_the_nose_points_up() -> None:
 def test_a_mesh_without_extent_has_no_turn() -> None:
     pose = head_pose(Mesh(np.zeros((468, 3), np.float32), 0.0), WIDTH, HEIGHT)
     assert np.isfinite([pose.yaw, pose.pitch, pose.roll]).all()
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (25, 0, 0), (0, -20, 0), (0, 0, 30)])
+def test_five_landmarks_give_the_rotation_too(turn: tuple[float, float, float]) -> None:
+    pose = landmark_pose(mesh_landmarks(projected_mesh(*turn).points), WIDTH, HEIGHT)
+    np.testing.assert_allclose((pose.yaw, pose.pitch + PITCH_BIAS_DEG, pose.roll), turn, atol=2)
+
+
+def test_a_face_that_no_mesh_fits_is_measured_by_its_landmarks_alone() -> None:
+    solid = projected_mesh(20, 0, 0)
+    face = Face(np.array([200, 100, 400, 300], np.float32), mesh_landmarks(solid.points), 0.9)
+    misfit = mesh_at(50, 50, presence=0.1)
+    frame = Frame(np.full((HEIGHT, WIDTH, 3), 120, np.uint8), 0, 0)
+    sample = observe(frame, TrackedFace(TrackId(1), face, misfit, True))
+    assert sample.pose.yaw == pytest.approx(20, abs=2)
+    assert sample.gaze is None and sample.skin is None and sample.eye_openness == 0
+    fitted = observe(frame, TrackedFace(TrackId(1), face, mesh_at(320, 240, 200), True))
+    assert fitted.gaze is not None and fitted.skin is not None and fitted.eye_openness == pytest.approx(0.3, abs=1e-4)
 
 
 def test_gaze_follows_the_irises_in_half_eye_widths() -> None:
