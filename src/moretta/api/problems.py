@@ -1,4 +1,3 @@
-
 """Errors as RFC 9457 problems: one shape for everything that goes wrong.
 
 Belongs here: errors that only a web door can meet, the problem's shape, and the handlers that make it.
