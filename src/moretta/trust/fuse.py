@@ -36,6 +36,10 @@ class CalibratedFusion:
     def __init__(self, calibration: Calibration | None = None) -> None:
         self._calibration = read_calibration() if calibration is None else calibration
 
+    def counted(self, kind: MediaKind) -> frozenset[str]:
+        """The names of the cues that can move the score of this kind of media."""
+        return frozenset(name for name, cue in self._calibration.of(kind).cues.items() if cue.weight > 0)
+
     def report(self, kind: MediaKind, measurements: dict[str, Measurement]) -> TrustReport:
         """The report; a cue without a value does not vote; too little evidence gives no score and says why."""
         calibration = self._calibration.of(kind)
