@@ -34,8 +34,8 @@ lint: setup
 soak: setup
 	$(BIN)/python -m pytest -m soak
 
+# What it compares against is installed from pinned versions into .venv-bench, an environment for each.
 bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install,bench]'
 	$(BIN)/python -m benchmarks --write benchmarks/RESULTS.md
 
 docs: setup
@@ -43,8 +43,8 @@ docs: setup
 
 # Pins for every environment; no address of any registry is written.
 lock: setup
-	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra install --extra bench --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra install --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
 	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) var report.html
+	rm -rf $(VENV) .venv-bench var report.html

@@ -1,0 +1,1 @@
+"""Speed and memory, measured: `python -m benchmarks`. Never a timed test; figures depend on the machine that gave them."""
