@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from moretta.core.values import Face, Mesh, Pixels, TrackedFace, TrackId
+from moretta.core.values import Face as FoundFace
+from moretta.core.values import Mesh, Pixels, TrackedFace, TrackId
 from moretta.evaluation.split import REPORT_CLIPS
 from moretta.trust.blending_detector import BlendingDetector, blending_weights
 from moretta.vision.models import default_models_dir
 from training.blending.crops import FaceFinder, Picture, clip_frames, people, single_pictures
-from training.blending.swaps import Attack, alpha_swap, jpeg, poisson_swap, reencoded
-from training.blending.train import area_under_curve
+from training.blending.swaps import ATTACKS, Face, jpeg, reencoded
 
 SEED = 7
 DRAWS = 2000  # bootstrap draws; the ends of a 95 % interval then rest on 50 draws each
@@ -34,7 +34,8 @@ FRAMES_PER_CLIP = 6
 FRAME_STEP = 12
 SWAPS_PER_CLIP = 4  # with donors of four reported people
 CRF = {"x264 default": 23, "poor": 33}
-ATTACKS: dict[str, Attack] = {"Poisson": poisson_swap, "alpha": alpha_swap}
+MAX_LOG_ODDS = 6.9  # as the cue has it: one saturated frame shall not outvote the others
+CHIPS = 300
 TARGET_FALSE_ALARMS = 0.05
 
 
@@ -44,6 +45,11 @@ class Held:
 
     picture: Picture
     mesh: Mesh
+
+    @property
+    def face(self) -> Face:
+        """The picture and the mesh, as the attacks take them."""
+        return self.picture.pixels, self.mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,9 @@ class Judge:
         mesh = mesh or self.finder.mesh(pixels)
         if mesh is None:
             return None
-        face = TrackedFace(TrackId(1), Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0), mesh, True)
+        face = TrackedFace(
+            TrackId(1), FoundFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0), mesh, True
+        )
         return self.detector.score(pixels, face) if self.detector.usable(face) else None
 
     def held(self, pictures: Sequence[Picture]) -> list[Held]:
@@ -94,8 +102,9 @@ def interval(figure: Callable[[list[Scored], list[Scored]], float], genuine: lis
 
 
 def auc(genuine: list[Scored], attack: list[Scored]) -> float:
-    """Area under the ROC curve."""
-    return area_under_curve(np.array([s.score for s in genuine]), np.array([s.score for s in attack]))
+    """Area under the ROC curve: the chance that an attack scores above a genuine face, ties counting half."""
+    low, high = np.array([s.score for s in genuine]), np.array([s.score for s in attack])
+    return float((high[:, None] > low).mean() + 0.5 * (high[:, None] == low).mean())
 
 
 def tell(name: str, genuine: list[Scored], attack: list[Scored]) -> None:
@@ -126,12 +135,13 @@ def report_stills(judge: Judge, data: Path, rng: np.random.Generator) -> None:
         for item in held:
             others = [h for h in held if h.picture.key != item.picture.key]
             donor = others[rng.integers(len(others))]
-            swap = attack(item.picture.pixels, item.mesh, donor.picture.pixels, donor.mesh)
+            (swap,) = attack([item.face], donor.face, rng)
             made.append((item.picture.key, jpeg(swap, 90)))
         tell(f"stills, {name} swap", saved, scored(judge, made))
     threshold = float(np.quantile([s.score for s in genuine], 1 - TARGET_FALSE_ALARMS))
     print(f"score above which {TARGET_FALSE_ALARMS:.0%} of genuine LFW stills lie: {threshold:.3f}")
     report_processing(judge, originals, threshold)
+    report_groups(judge, data, threshold)
 
 
 def report_processing(judge: Judge, originals: list[tuple[str, Pixels]], threshold: float) -> None:
@@ -148,8 +158,24 @@ def report_processing(judge: Judge, originals: list[tuple[str, Pixels]], thresho
         print(f"genuine stills, {name}: share above that score {interval(above(threshold), after, [])}", flush=True)
 
 
+def report_groups(judge: Judge, data: Path, threshold: float) -> None:
+    """Whether genuine faces of some people alarm more often: UTKFace chips by the labels in their names."""
+    chips = list(single_pictures(data, "utk", "report"))[:: max(1, 534 // CHIPS)]
+    scores = scored(judge, [(chip.key, chip.pixels) for chip in chips])
+    labels = {score.key: Path(score.key).name.split("_") for score in scores}
+    groups = {"all": scores}
+    for name, column, value in (("men", 1, "0"), ("women", 1, "1"), *((f"group {g}", 2, str(g)) for g in range(5))):
+        groups[name] = [score for score in scores if labels[score.key][column] == value]
+    groups["under 20"] = [score for score in scores if int(labels[score.key][0]) < 20]
+    groups["60 and over"] = [score for score in scores if int(labels[score.key][0]) >= 60]
+    for name, members in groups.items():
+        if len(members) >= 20:
+            share = interval(above(threshold), members, [])
+            print(f"genuine UTKFace chips, {name} ({len(members)}): share above that score {share}", flush=True)
+
+
 def report_clips(judge: Judge, data: Path, extra: Path | None, rng: np.random.Generator) -> None:
-    """Swaps in reported clips with the faces of reported people, both re-encoded; a clip's score is its frames' mean."""
+    """Swaps in reported clips with the faces of reported people, both re-encoded; a clip's score is its mean log-odds."""
     donors = judge.held(list(people(data, "lfw", "report", 1)))
     paths = {key: data / key for key in sorted(REPORT_CLIPS) if (data / key).is_file() and "fake" not in key}
     if extra is not None:
@@ -162,7 +188,7 @@ def report_clips(judge: Judge, data: Path, extra: Path | None, rng: np.random.Ge
             genuine += clip_score(judge, key, reencoded([h.picture.pixels for h in held], crf))
             for name, attack in ATTACKS.items():
                 for donor in (donors[i] for i in rng.choice(len(donors), SWAPS_PER_CLIP, replace=False)):
-                    made = [attack(h.picture.pixels, h.mesh, donor.picture.pixels, donor.mesh) for h in held]
+                    made = attack([h.face for h in held], donor.face, rng)
                     swaps[name] += clip_score(judge, key, reencoded(made, crf))
             means = [np.mean([s.score for s in side if s.key == key]) for side in (genuine, *swaps.values())]
             print(
@@ -175,8 +201,9 @@ def report_clips(judge: Judge, data: Path, extra: Path | None, rng: np.random.Ge
 
 def clip_score(judge: Judge, key: str, frames: Sequence[Pixels]) -> list[Scored]:
     """One score for a clip; none where no frame has a usable face."""
-    scores = [score.score for score in scored(judge, [(key, frame) for frame in frames])]
-    return [Scored(key, float(np.mean(scores)))] if scores else []
+    scores = np.array([score.score for score in scored(judge, [(key, frame) for frame in frames])])
+    odds = np.log(np.maximum(scores, 1e-9) / np.maximum(1 - scores, 1e-9)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
+    return [Scored(key, float(odds.mean()))] if len(odds) else []
 
 
 def report_composites(judge: Judge, data: Path) -> None:

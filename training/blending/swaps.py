@@ -12,9 +12,30 @@ import numpy as np
 import numpy.typing as npt
 
 from moretta.core.values import Floats, Mesh
+from moretta.evaluation.attacks.swap import Donor, swap_attack
 
 Pixels = npt.NDArray[np.uint8]
-Attack = Callable[[Pixels, Mesh, Pixels, Mesh], Pixels]
+Face = tuple[Pixels, Mesh]  # a picture and the mesh in it
+Attack = Callable[[Sequence[Face], Face, np.random.Generator], list[Pixels]]  # frames, donor, chance: attacked frames
+
+
+def poisson(frames: Sequence[Face], donor: Face, rng: np.random.Generator) -> list[Pixels]:
+    """Triangle warp and seamless cloning."""
+    return [poisson_swap(*frame, *donor) for frame in frames]
+
+
+def alpha(frames: Sequence[Face], donor: Face, rng: np.random.Generator) -> list[Pixels]:
+    """Triangle warp, mean colour and a feathered mask."""
+    return [alpha_swap(*frame, *donor) for frame in frames]
+
+
+def generated(frames: Sequence[Face], donor: Face, rng: np.random.Generator) -> list[Pixels]:
+    """The swap generator of the trust evaluation, one random style a clip."""
+    meshes = [(pixels, mesh.points) for pixels, mesh in frames]
+    return list(swap_attack(meshes, Donor(donor[0], donor[1].points), rng))
+
+
+ATTACKS: dict[str, Attack] = {"Poisson": poisson, "alpha": alpha, "generated": generated}
 
 
 def triangles(points: Floats) -> npt.NDArray[np.intp]:

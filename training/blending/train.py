@@ -117,12 +117,6 @@ def average_into(kept: nn.Module, current: nn.Module, step: int) -> None:
                 old.copy_(new)
 
 
-def area_under_curve(genuine: np.ndarray, attack: np.ndarray) -> float:
-    """The chance that an attack scores above a genuine face, ties counting half."""
-    above = (attack[:, None] > genuine[None]).mean()
-    return float(above + 0.5 * (attack[:, None] == genuine[None]).mean())
-
-
 def train(options: Options) -> None:
     """Train, print progress every 200 steps and save the state every 100."""
     torch.manual_seed(SEED)
@@ -149,12 +143,13 @@ def train(options: Options) -> None:
         history.append(losses)
         logits.append(found)
         if (step + 1) % 200 == 0:
-            recent = np.concatenate(logits[-200:])
-            auc = area_under_curve(recent[:, 1], recent[:, 0])
+            told = np.concatenate(logits[-200:])
+            ordered = float((told[:, 0] > told[:, 1]).mean())
             loss, edge_loss = np.mean(history[-200:], 0)
-            spent = time.monotonic() - start
+            spent = f"{time.monotonic() - start:.0f} s"
             print(
-                f"step {step + 1}: loss {loss:.3f} boundary {edge_loss:.3f} fit AUC {auc:.3f} {spent:.0f} s", flush=True
+                f"step {step + 1}: loss {loss:.3f}, boundary {edge_loss:.3f}, pairs in order {ordered:.3f}, {spent}",
+                flush=True,
             )
         if (step + 1) % SAVE_EVERY == 0:
             parts = {"network": network, "kept": kept, "optimiser": optimiser}
