@@ -24,7 +24,7 @@ from moretta.core.geometry import iou, mesh_landmarks
 from moretta.core.values import Face, Pixels, TrackedFace, TrackId
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
-from moretta.vision.detect import CenterFaceDetector, FullRangeDetector
+from moretta.vision.detect import CenterFaceDetector
 from moretta.vision.embed import MobileFaceNetEmbedder
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import default_models_dir, load
@@ -69,11 +69,10 @@ def manifest(data: Path, name: str) -> dict:
 
 def measure_detection(bench: Bench, data: Path) -> None:
     """Recall on group photographs, and the error of the mesh's five landmarks."""
-    centerface, full_range = bench.session("centerface"), bench.session("face-detection-full-range")
+    centerface = bench.session("centerface")
     detectors = {
         "centerface 640": CenterFaceDetector(centerface),
         "centerface 320": CenterFaceDetector(centerface, long_side=320),
-        "full-range 192": FullRangeDetector(full_range),
     }
     for name, detector in detectors.items():
         hits = wanted = extra = 0

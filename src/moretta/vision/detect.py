@@ -19,13 +19,6 @@ CENTERFACE_STRIDE = 4
 CENTERFACE_MULTIPLE = 32
 CENTERFACE_OVERLAP = 0.3  # authors' non-maximum suppression threshold
 MAX_LOG_SIZE = 7.0  # exp(7) * 4 px > 4000 px: no picture of our size holds a larger face; keeps exp() finite
-
-FULL_RANGE_SIDE = 192
-FULL_RANGE_CELLS = 48
-FULL_RANGE_OVERLAP = 0.3  # MediaPipe face_detection_full_range graph, min_suppression_threshold
-# Half the mouth width over the distance between the eyes, from the ArcFace 112 px template (29.2 / 35.2 / 2): the full-range
-# model marks the middle of the mouth only.
-HALF_MOUTH_PER_EYE_DISTANCE = 0.415
 SHRINK_AVERAGED = 2.0  # above this reduction a bilinear resize skips pixels, so areas are averaged
 MIN_SIDE_PX = 2.0  # smaller boxes are what is left of a face cut by the picture's edge
 
@@ -73,44 +66,6 @@ class CenterFaceDetector:
         return _faces(boxes[kept].reshape(-1, 2, 2) * factor, points[kept] * factor, scores[kept], width, height)
 
 
-class FullRangeDetector:
-    """MediaPipe's full-range sparse face detector: fast, for video; it misses faces that the picture's edge cuts.
-
-    Args:
-        session: `face_detection_full_range_sparse` with input (1, 192, 192, 3); outputs boxes (1, 2304, 16) and
-            logits (1, 2304, 1).
-        score_threshold: least probability for a face (0-1).
-    """
-
-    def __init__(self, session: Session, score_threshold: float = 0.5) -> None:
-        self._session = session
-        self._threshold = score_threshold
-        steps = (np.arange(FULL_RANGE_CELLS) + 0.5) / FULL_RANGE_CELLS
-        self._anchors = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-
-    def detect(self, pixels: Pixels) -> list[Face]:
-        """Faces of RGB (h, w, 3), highest score first; boxes lie within the picture; mouth corners are inferred."""
-        height, width = pixels.shape[:2]
-        if height == 0 or width == 0:
-            return []
-        batch, scale, shift = _letterboxed(pixels, FULL_RANGE_SIDE)
-        outputs = [np.asarray(output)[0] for output in self._session(batch)]
-        regression, logits = sorted(outputs, key=lambda output: -output.shape[-1])
-        scores = 1 / (1 + np.exp(-np.clip(logits[:, 0].astype(np.float64), -80, 80)))
-        likely = scores > self._threshold
-        if not likely.any():
-            return []
-        values = regression[likely].astype(np.float64) / FULL_RANGE_SIDE
-        points = values.reshape(-1, 8, 2)
-        centres = points[:, 0] + self._anchors[likely]
-        half = np.abs(points[:, 1]) / 2
-        marks = points[:, 2:] + self._anchors[likely][:, None]
-        geometry = np.concatenate([(centres - half)[:, None], (centres + half)[:, None], marks], axis=1)
-        merged, merged_scores = _weighted_suppression(geometry, scores[likely], FULL_RANGE_OVERLAP)
-        merged = (merged * FULL_RANGE_SIDE - shift) / scale
-        return _faces(merged[:, :2], _five_of_six(merged[:, 2:]), merged_scores, width, height)
-
-
 def _rounded_up(side: float) -> int:
     return max(1, math.ceil(side / CENTERFACE_MULTIPLE - 1e-6)) * CENTERFACE_MULTIPLE
 
@@ -119,19 +74,6 @@ def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
     shrink = max(pixels.shape[0] / height, pixels.shape[1] / width)
     method = cv2.INTER_AREA if shrink > SHRINK_AVERAGED else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=method), np.uint8)
-
-
-def _letterboxed(pixels: Pixels, side: int) -> tuple[Floats, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The picture in the middle of a square in -1..1, with the scale and shift that lead there (x, y)."""
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
-    left, top = (side - inner_w) // 2, (side - inner_h) // 2
-    square = np.zeros((1, side, side, 3), np.float32)
-    square[0, top : top + inner_h, left : left + inner_w] = _resized(pixels, inner_w, inner_h)
-    square /= 127.5
-    square -= 1
-    return square, np.array([inner_w / width, inner_h / height]), np.array([left, top], np.float64)
 
 
 def _centerface_geometry(
@@ -159,31 +101,6 @@ def _suppressed(boxes: npt.NDArray[np.float64], scores: Floats, overlap: float) 
         order = order[1:]
         order = order[iou(candidates[best], candidates[order]) < overlap]
     return kept
-
-
-def _weighted_suppression(
-    geometry: npt.NDArray[np.float64], scores: npt.NDArray[np.float64], overlap: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Score-weighted means of overlapping findings (n, points, 2), as MediaPipe does; the first two points are the box."""
-    boxes = geometry[:, :2].reshape(-1, 4).astype(np.float32)
-    free = np.ones(len(scores), bool)
-    merged, tops = [], []
-    for best in np.argsort(-scores, kind="stable"):
-        if not free[best]:
-            continue
-        group = free & (iou(boxes[best], boxes) > overlap)
-        group[best] = True
-        free &= ~group
-        merged.append(np.average(geometry[group], axis=0, weights=scores[group]))
-        tops.append(scores[best])
-    return np.stack(merged), np.array(tops)
-
-
-def _five_of_six(marks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Eyes, nose, inferred mouth corners from (n, 6, 2): right eye, left eye, nose, mouth middle, right ear, left ear."""
-    half_mouth = (marks[:, 1] - marks[:, 0]) * HALF_MOUTH_PER_EYE_DISTANCE
-    corners = np.stack([marks[:, 3] - half_mouth, marks[:, 3] + half_mouth], axis=1)
-    return np.concatenate([marks[:, :3], corners], axis=1)
 
 
 def _faces(

@@ -6,7 +6,7 @@ import pytest
 
 from moretta.core.values import Frame
 from moretta.signals.pulse import PulseMeter
-from moretta.vision.detect import FullRangeDetector
+from moretta.vision.detect import CenterFaceDetector
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.observe import observe
 from moretta.vision.sessions import open_session
@@ -24,7 +24,7 @@ def test_the_clip_of_about_54_beats_a_minute_gives_that_rate(models_dir: Path, d
     mesh = FaceMesh(
         open_session(models_dir / "face-landmark.tflite"), open_session(models_dir / "iris-landmark.tflite")
     )
-    detector = FullRangeDetector(open_session(models_dir / "face-detection-full-range.tflite"))
+    detector = CenterFaceDetector(open_session(models_dir / "centerface.onnx"), long_side=320)
     tracker, meter = FaceTracker(detector, mesh, iris_every=100), PulseMeter()
     with av.open(str(clip)) as container:
         for index, picture in enumerate(container.decode(video=0)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moretta.core.values import Floats
-from moretta.vision.detect import CenterFaceDetector, FullRangeDetector
+from moretta.vision.detect import CenterFaceDetector
 
 
 class HeatMapNetwork:
@@ -29,22 +29,6 @@ class HeatMapNetwork:
             if row < rows and col < cols:
                 heat[0, 0, row, col] = score
         return [heat, size, np.zeros_like(size), marks]
-
-
-class AnchorNetwork:
-    """The full-range network that sees one face of 48 pixels at a cell (row, column) and its neighbour."""
-
-    def __init__(self, row: int, col: int) -> None:
-        self.cell = row * 48 + col
-
-    def __call__(self, batch: Floats, /) -> Sequence[Floats]:
-        assert batch.shape == (1, 192, 192, 3)
-        boxes = np.zeros((1, 2304, 16), np.float32)
-        boxes[..., 2:4] = 48
-        boxes[..., 4:] = np.array([-10, -8, 10, -8, 0, 0, 0, 12, -20, -6, 20, -6])
-        logits = np.full((1, 2304, 1), -100, np.float32)
-        logits[0, self.cell], logits[0, self.cell + 1] = 3, 2
-        return [boxes, logits]
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -75,24 +59,12 @@ def test_a_face_cut_by_the_edge_gets_a_box_within_the_picture() -> None:
         assert (face.box >= 0).all() and (face.box <= [640, 480, 640, 480]).all()
 
 
-def test_full_range_merges_neighbours_and_undoes_the_letterbox() -> None:
-    (face,) = FullRangeDetector(AnchorNetwork(24, 20)).detect(picture(200, 384))
-    weights = 1 / (1 + np.exp(-np.array([3.0, 2.0])))
-    col = np.average([20.5, 21.5], weights=weights)
-    centre = (np.array([col * 4, 24.5 * 4]) - [0, (192 - 100) / 2]) * 2
-    np.testing.assert_allclose((face.box[:2] + face.box[2:]) / 2, centre, atol=0.01)
-    np.testing.assert_allclose(face.landmarks[:3] - centre, [[-20, -16], [20, -16], [0, 0]], atol=0.01)
-    assert face.landmarks[3, 0] < centre[0] < face.landmarks[4, 0]
-    assert face.landmarks[3, 1] == pytest.approx(centre[1] + 24, abs=0.01)
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4000), (4000, 1), (2, 2), (37, 5), (0, 7), (31, 1999)])
 def test_no_picture_is_too_odd_to_be_searched(shape: tuple[int, int]) -> None:
     everywhere = HeatMapNetwork({(r, c): 0.9 for r in range(0, 8) for c in range(0, 160, 3)})
-    for detector in (CenterFaceDetector(everywhere), FullRangeDetector(AnchorNetwork(24, 24))):
-        for face in detector.detect(picture(*shape)):
-            assert (face.box >= 0).all()
-            assert (face.box <= [shape[1], shape[0], shape[1], shape[0]]).all()
+    for face in CenterFaceDetector(everywhere).detect(picture(*shape)):
+        assert (face.box >= 0).all()
+        assert (face.box <= [shape[1], shape[0], shape[1], shape[0]]).all()
 
 
 def test_a_network_that_overflows_gives_no_unbounded_face() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moretta.core.geometry import iou, mesh_landmarks
+from moretta.core.geometry import mesh_landmarks
 from moretta.core.values import Frame, Pixels
-from moretta.vision.detect import CenterFaceDetector, FullRangeDetector
+from moretta.vision.detect import CenterFaceDetector
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.observe import observe
 from moretta.vision.quality import face_quality
@@ -31,24 +31,10 @@ def centerface(models_dir: Path) -> CenterFaceDetector:
 
 
 @pytest.fixture(scope="module")
-def full_range(models_dir: Path) -> FullRangeDetector:
-    return FullRangeDetector(open_session(models_dir / "face-detection-full-range.tflite"))
-
-
-@pytest.fixture(scope="module")
 def mesh(models_dir: Path) -> FaceMesh:
     return FaceMesh(
         open_session(models_dir / "face-landmark.tflite"), open_session(models_dir / "iris-landmark.tflite")
     )
-
-
-def test_both_detectors_find_the_same_one_face(
-    picture: Pixels, centerface: CenterFaceDetector, full_range: FullRangeDetector
-) -> None:
-    (one,), (other,) = centerface.detect(picture), full_range.detect(picture)
-    assert float(iou(one.box, other.box[None])[0]) > 0.5
-    eye_distance = np.hypot(*(one.landmarks[1] - one.landmarks[0]))
-    assert np.linalg.norm(one.landmarks - other.landmarks, axis=1).max() < 0.25 * eye_distance
 
 
 @pytest.mark.parametrize("long_side", [320, 480, 1280])

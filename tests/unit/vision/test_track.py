@@ -253,11 +253,11 @@ def test_in_a_random_bustle_no_id_settles_on_two_people(seed: int) -> None:
 def test_one_id_through_the_whole_demonstration_clip(models_dir: Path, talking_clip: Path) -> None:
     import av
 
-    from moretta.vision.detect import FullRangeDetector
+    from moretta.vision.detect import CenterFaceDetector
     from moretta.vision.landmarks import FaceMesh
     from moretta.vision.sessions import open_session
 
-    detector = FullRangeDetector(open_session(models_dir / "face-detection-full-range.tflite"))
+    detector = CenterFaceDetector(open_session(models_dir / "centerface.onnx"), long_side=320)
     mesh = FaceMesh(
         open_session(models_dir / "face-landmark.tflite"), open_session(models_dir / "iris-landmark.tflite")
     )

