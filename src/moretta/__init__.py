@@ -32,7 +32,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol
+def __getattr__(name: str) -> Any:
     """Load a public name on first use, so that importing the package stays cheap."""
     if name not in _HOMES:
         raise AttributeError(f"module 'moretta' has no attribute {name!r}")

@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - named for what happened, not for being an error
 """Every error a user can meet, one class per different reaction.
 
 MorettaError
