@@ -93,8 +93,7 @@ CONTENDERS = (
     Contender(
         "face_recognition",
         (),
-        "boxes by HOG and 68 landmarks in every 10th frame (it follows nothing, so its speed is the same); no tracking, no "
-        "irises, no pose, no trust",
+        "boxes by HOG and 68 landmarks in every frame; no tracking, no irises, no pose, no trust",
         "face_recognition",
         FAST,
     ),

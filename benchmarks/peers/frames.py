@@ -4,6 +4,7 @@ A peer sees the same frames of the same file through the same decoder (PyAV, one
 loaded and have run on a few frames before the clock starts.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -19,36 +20,47 @@ WARM_UP_FRAMES = 12
 Finder = Callable[[np.ndarray], int]
 
 
-def decoded(path: str, every: int = 1) -> Iterator[np.ndarray]:
-    """RGB frames, each `every`-th one."""
+def decoded(path: str) -> Iterator[np.ndarray]:
+    """RGB frames."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"
-        for index, frame in enumerate(container.decode(stream)):
-            if index % every == 0:
-                yield frame.to_ndarray(format="rgb24")
+        for frame in container.decode(stream):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def timed(finder: Finder, path: str, every: int = 1) -> dict[str, float]:
+    """What `finder` took for each `every`-th frame of the clip, with the decoding of as many frames, and what it found."""
+    for pixels in itertools.islice(decoded(path), WARM_UP_FRAMES):
+        finder(pixels)
+    found = []
+    decoding, finding = np.zeros(2), np.zeros(2)
+    last = _clocks()
+    for index, pixels in enumerate(decoded(path)):
+        now = _clocks()
+        decoding += now - last
+        last = now
+        if index % every == 0:
+            found.append(finder(pixels))
+            now = _clocks()
+            finding += now - last
+            last = now
+    wall, cpu = finding + decoding * len(found) / (index + 1)
+    return {
+        "frames": len(found),
+        "wall_s": float(wall),
+        "cpu_s": float(cpu),
+        "recall": sum(count > 0 for count in found) / len(found),
+        "faces_per_frame": sum(found) / len(found),
+    }
 
 
 def measure(make: Callable[[], Finder], versions: dict[str, str], every: int = 1) -> None:
     """Run `make()` over the clip of the command line and print what it took."""
-    path = sys.argv[1]
-    finder = make()
-    for index, pixels in enumerate(decoded(path)):
-        finder(pixels)
-        if index + 1 >= WARM_UP_FRAMES:
-            break
-    found = []
-    wall, cpu = time.perf_counter(), time.process_time()
-    for pixels in decoded(path, every):
-        found.append(finder(pixels))
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    answer = {
-        "frames": len(found),
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "recall": sum(count > 0 for count in found) / len(found),
-        "faces_per_frame": sum(found) / len(found),
-        "versions": versions,
-    }
+    answer = {**timed(make(), sys.argv[1], every), "versions": versions}
     sys.stdout.flush()
     os.write(1, ("\n" + json.dumps(answer) + "\n").encode())
+
+
+def _clocks() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
