@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import ROOT, ChildError, environment
+from benchmarks.processes import ROOT, ChildError, cpu_s, descendants, environment
 
 START_LIMIT_S = 120.0
 POLL_S = 0.02
@@ -26,11 +26,16 @@ HTTP_OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Seconds from the start of the process to the first answer, and to the first that says it takes work."""
+    """Seconds from the start of the process to the first answer, and to the first that says it takes work.
+
+    `start_cpu_s` is the processor time of all its processes until then.
+    """
 
     healthy_s: float
     ready_s: float
+    start_cpu_s: float
     port: int
+    pid: int
     token: str
 
 
@@ -56,14 +61,15 @@ def served(workers: int) -> Iterator[Started]:
             token = re.search(r"API key[^:]*: (\S+)", out.read())
             if token is None:
                 raise ChildError("`moretta serve` printed no API key")
-            yield Started(healthy_s, ready_s, port, token[1])
+            yield Started(healthy_s, ready_s, _spent_s(process.pid), port, process.pid, token[1])
         finally:
             process.terminate()
             process.wait(30)
 
 
-def answers_ms(started: Started, path: str, still: bytes, calls: int) -> list[float]:
-    """Milliseconds from sending `still` to having the whole answer, for each of `calls` calls after a few unmeasured ones.
+def answers_ms(started: Started, path: str, still: bytes, calls: int) -> tuple[list[float], float]:
+    """Milliseconds from sending `still` to having the whole answer, for each of `calls` calls after a few unmeasured ones;
+    and the mean processor time that the service spent on one.
 
     Raises:
         ChildError: an answer was not 200, or named no face.
@@ -73,6 +79,8 @@ def answers_ms(started: Started, path: str, still: bytes, calls: int) -> list[fl
     taken = []
     try:
         for call in range(WARM_UP_CALLS + calls):
+            if call == WARM_UP_CALLS:
+                spent_s = _spent_s(started.pid)
             start = time.perf_counter()
             connection.request("POST", path, still, headers)
             response = connection.getresponse()
@@ -84,7 +92,11 @@ def answers_ms(started: Started, path: str, still: bytes, calls: int) -> list[fl
                 taken.append(1000 * elapsed)
     finally:
         connection.close()
-    return taken
+    return taken, 1000 * (_spent_s(started.pid) - spent_s) / calls
+
+
+def _spent_s(pid: int) -> float:
+    return cpu_s([pid, *descendants(pid)])
 
 
 def _until(process: subprocess.Popen, port: int, path: str, start: float) -> float:

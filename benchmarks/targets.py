@@ -12,11 +12,12 @@ from pathlib import Path
 from benchmarks.clips import Clip, loop_clip
 from benchmarks.comparison import ACCURATE, FAST, Outcome
 from benchmarks.processes import ChildError, answer, cores, environment
-from benchmarks.service import answers_ms, served
+from benchmarks.service import Started, answers_ms, served
 
 FAST_FRAMES_PER_S, ACCURATE_FRAMES_PER_S = 50.0, 20.0
 MOST_MEMORY_GROWTH = 0.10
 STILL_MS, START_S, IMPORT_S = 80.0, 5.0, 1.0
+STILL_PATHS = ("/v1/detect", "/v1/analyze")
 # Half of decoding's own time: beside one another the two share caches and the interpreter's lock.
 LEAST_DECODE_HIDDEN = 0.5
 
@@ -72,13 +73,13 @@ def decode_finding(clip: Clip, scratch: Path, repetitions: int, tell: Callable[[
         alone.append(_ours(["decode", str(clip.path)], 1, scratch)["wall_s"])
         for count, taken in walls.items():
             taken.append(_ours(["speed", str(clip.path), "fast", ""], count, scratch)["wall_s"])
-    one, two, decoding = (statistics.median(figures) for figures in (walls[1], walls[2], alone))
-    hidden = (one - two) / decoding
+    # The quickest run of each is the one that other programs disturbed least; a difference of medians would be theirs.
+    one, two, decoding = (min(figures) for figures in (walls[1], walls[2], alone))
     measured = (
-        f"fast profile {one:.2f} s on one core, {two:.2f} s on two; decoding alone {decoding:.2f} s, so "
-        f"{hidden:.0%} of it is hidden"
+        f"fast profile {one:.2f} s on one core, {two:.2f} s on two, {one - two:.2f} s less; decoding alone takes "
+        f"{decoding:.2f} s (quickest of {repetitions})"
     )
-    return Finding(promise, measured, hidden >= LEAST_DECODE_HIDDEN)
+    return Finding(promise, measured, one - two >= LEAST_DECODE_HIDDEN * decoding)
 
 
 def memory_finding(clip: Clip, scratch: Path, effort: Effort, tell: Callable[[str], None]) -> Finding:
@@ -107,35 +108,36 @@ def memory_finding(clip: Clip, scratch: Path, effort: Effort, tell: Callable[[st
 def service_findings(still: bytes, effort: Effort, tell: Callable[[str], None]) -> list[Finding]:
     """Start of the service, and answers of a warm one."""
     starting = f"`moretta serve` takes work under {START_S:.0f} s after its process was started"
-    answering = f"a warm service answers about a 640x480 still under {STILL_MS:.0f} ms at the median"
-    starts = []
-    calls: dict[str, list[float]] = {"/v1/detect": [], "/v1/analyze": []}
+    answering = {
+        path: f"a warm service: `POST {path}` of a 640x480 still under {STILL_MS:.0f} ms" for path in STILL_PATHS
+    }
+    starts: list[Started] = []
+    walls: dict[str, list[float]] = {path: [] for path in STILL_PATHS}
+    spent: dict[str, list[float]] = {path: [] for path in STILL_PATHS}
     try:
         for turn in range(effort.starts):
             tell(f"starting the service, {turn + 1} of {effort.starts}")
             with served(workers=1) as started:
                 starts.append(started)
-                for path, taken in calls.items():
-                    taken.extend(answers_ms(started, path, still, max(1, effort.still_calls // effort.starts)))
+                for path in STILL_PATHS:
+                    taken, cpu_ms = answers_ms(started, path, still, max(1, effort.still_calls // effort.starts))
+                    walls[path] += taken
+                    spent[path].append(cpu_ms)
     except ChildError as error:
-        return [Finding(starting, str(error), None), Finding(answering, str(error), None)]
+        return [Finding(promise, str(error), None) for promise in (starting, *answering.values())]
     ready = [start.ready_s for start in starts]
-    healthy = [start.healthy_s for start in starts]
-    slowest = max(statistics.median(taken) for taken in calls.values())
-    told = "; ".join(f"`POST {path}` {spread(taken)} ms" for path, taken in calls.items())
-    return [
-        Finding(
-            starting,
-            f"`/readyz` {spread(ready, 2)} s, first `/healthz` {spread(healthy, 2)} s; one worker",
-            statistics.median(ready) < START_S,
-        ),
-        Finding(
-            answering,
-            f"{told}; over HTTP on the loopback, with the confined worker and the usage record, {effort.still_calls} "
-            "calls each; judged by the slower one",
-            slowest < STILL_MS,
-        ),
-    ]
+    told = (
+        f"`/readyz` {spread(ready, 2)} s, first `/healthz` {spread([start.healthy_s for start in starts], 2)} s; "
+        f"{spread([start.start_cpu_s for start in starts], 2)} s of processor time; one worker"
+    )
+    findings = [Finding(starting, told, statistics.median(ready) < START_S)]
+    for path, promise in answering.items():
+        told = (
+            f"{spread(walls[path])} ms by the clock, {spread(spent[path])} ms of processor time; {len(walls[path])} calls "
+            "over HTTP on the loopback, confined worker and usage record included"
+        )
+        findings.append(Finding(promise, told, statistics.median(walls[path]) < STILL_MS))
+    return findings
 
 
 def import_finding(scratch: Path, effort: Effort, tell: Callable[[str], None]) -> Finding:
