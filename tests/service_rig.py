@@ -214,10 +214,11 @@ def padded(clip: bytes, size: int, block: bytes) -> bytes:
 
 
 def fragments(content: bytes, count: int = 400) -> list[bytes]:
-    """16-byte pieces of `content` from all over it, each so mixed that nothing else holds it by chance."""
+    """16-byte pieces of `content` from all over it, each so mixed that nothing else holds it by chance (no words either)."""
     offsets = np.random.default_rng(1).integers(0, max(1, len(content) - 16), count * 4)
     pieces = {content[at : at + 16] for at in offsets}
-    return [piece for piece in pieces if len(piece) == 16 and len(set(piece)) >= 10][:count]
+    mixed = (piece for piece in pieces if len(piece) == 16 and len(set(piece)) >= 10)
+    return [piece for piece in mixed if sum(32 <= byte < 127 for byte in piece) <= 12][:count]
 
 
 def marks_in(written: Mapping[str, bytes], marks: Mapping[str, bytes] | list[bytes]) -> list[str]:

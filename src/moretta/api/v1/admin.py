@@ -119,7 +119,7 @@ async def _new_key(request: Request, services: Services) -> NewKey:
         wanted = NewKey.model_validate_json(bytes(body))
     except ValidationError as error:
         wrong = tuple(
-            FieldError(str(issue["loc"][0])[:50] if issue["loc"] else "body", _expected(issue["type"], issue["msg"]))
+            FieldError(_place(issue["type"], issue["loc"]), _expected(issue["type"], issue["msg"]))
             for issue in error.errors(include_input=False, include_url=False)[:20]
         )
         raise RequestInvalid("The body does not describe a key; see field_errors.", field_errors=wrong) from None
@@ -129,8 +129,13 @@ async def _new_key(request: Request, services: Services) -> NewKey:
     return wanted
 
 
+def _place(kind: str, location: tuple[int | str, ...]) -> str:
+    """The name of a field of ours; a field that we do not know has a name of the caller's making, which is not repeated."""
+    return str(location[0]) if location and kind != "extra_forbidden" else "body"
+
+
 def _expected(kind: str, message: str) -> str:
-    return "expected no such field" if kind == "extra_forbidden" else message[:300]
+    return "expected no field but scopes, label and expires_at" if kind == "extra_forbidden" else message[:300]
 
 
 def _json(kind: Any, value: object, status: int = 200) -> Response:
