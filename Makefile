@@ -10,11 +10,11 @@ export MORETTA_DATA_DIR ?= $(CURDIR)/var
 # The stamp is newer than what it was made from, or the environment is made anew.
 setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Moretta needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Moretta needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install]'
 	$(BIN)/moretta models install --demo-clip
-	touch $@
+	@touch $@
 
 demo: setup
 	$(BIN)/moretta demo $(if $(MEDIA),"$(MEDIA)") --report report.html
