@@ -26,6 +26,7 @@ SIDE = 160  # px: the neighbourhood of the face is brought to this size, so that
 ENLARGE = 2.2
 MIN_MOTION = 0.02  # eye distances: smaller motion drowns in the mesh's jitter
 MIN_POINTS = 8
+EDGE = 9  # px of the patch: the flow's window must not reach over the frame's edge
 MIN_PAIRS = 5
 WANTED_PAIRS = 20
 
@@ -49,6 +50,7 @@ class _View:
     origin: npt.NDArray[np.float64]
     mesh: npt.NDArray[np.float64]
     box: Floats
+    inside: tuple[tuple[int, int], tuple[int, int]]  # first and last px of the patch that the frame covers
 
 
 class SurroundMeter:
@@ -89,7 +91,11 @@ def _view(sample: FaceSample) -> _View | None:
         return None
     scale = SIDE / (2 * half)
     origin = np.asarray(centre, np.float64) - half
-    return _View(_patch(sample, scale, origin), scale, origin, mesh, box)
+    height, width = sample.frame.pixels.shape[:2]
+    first = np.clip(np.ceil(-origin * scale), 0, SIDE).astype(int)
+    last = np.clip(np.floor((np.array([width, height]) - origin) * scale), 0, SIDE).astype(int)
+    inside = ((int(first[0]), int(first[1])), (int(last[0]), int(last[1])))
+    return _View(_patch(sample, scale, origin), scale, origin, mesh, box, inside)
 
 
 def _patch(sample: FaceSample, scale: float, origin: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
@@ -138,8 +144,10 @@ def _stray(last: _View, sample: FaceSample) -> float | None:
 
 def _ring_points(view: _View) -> Floats:
     """Corners outside of the face's box (hair and neck move with a living head) in patch px, shape (n, 2)."""
+    # Not at the frame's own edge, whose corners stand still whatever moves.
     mask = np.zeros(view.grey.shape, np.uint8)
-    mask[4:-4, 4:-4] = view.grey[4:-4, 4:-4] > 0
+    (first_x, first_y), (last_x, last_y) = view.inside
+    mask[first_y + EDGE : max(last_y - EDGE, 0), first_x + EDGE : max(last_x - EDGE, 0)] = 1
     centre, half = (view.box[:2] + view.box[2:]) / 2, (view.box[2:] - view.box[:2]) / 2
     left, top = ((centre - half * (1.35, 1.4) - view.origin) * view.scale).astype(int)
     right, bottom = ((centre + half * (1.35, 5.0) - view.origin) * view.scale).astype(int)
