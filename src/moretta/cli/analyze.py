@@ -62,7 +62,7 @@ def analyze(
         from moretta.pages.report import render_report
 
         _write(report, render_report(done).encode())
-        console(stderr=True).print(f"Report: {report}", markup=False, highlight=False)
+        console(stderr=True).print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
     if failure is not None:
         raise typer.Exit(failure.exit_code)
 
@@ -82,7 +82,8 @@ def _analysed(
                 result = analyzer.analyze(_source(name), on_progress)
         except MorettaError as error:
             failure = failure or error
-            notes.print(f"{label}: {error.title}: {error.detail}", style="red", markup=False, highlight=False)
+            message = f"{label}: {error.title}: {error.detail}"
+            notes.print(message, style="red", markup=False, highlight=False, soft_wrap=not notes.is_terminal)
             lines.append(_problem_line(error))
         else:
             done.append((label, result))

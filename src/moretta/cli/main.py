@@ -56,5 +56,6 @@ def run() -> None:
     try:
         app()
     except MorettaError as error:
-        typer.echo(f"moretta: {error.title}: {error.detail}", err=True)
+        because = f" ({error.legal_ref})" if error.legal_ref is not None else ""
+        typer.echo(f"moretta: {error.title}: {error.detail}{because}", err=True)
         sys.exit(error.exit_code)

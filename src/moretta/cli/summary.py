@@ -3,13 +3,15 @@
 Belongs here: words and layout. Does not belong here: measuring.
 """
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from moretta.core.analysis import Analysis, FaceReport, MediaInfo, TrustReport
+from moretta.core.analysis import Analysis, Cue, FaceReport, MediaInfo, TrustReport
 from moretta.pages.report import split_cues
 
 _MAX_PEOPLE = 12
@@ -40,21 +42,34 @@ def _media(media: MediaInfo) -> str:
 
 
 def _trust(trust: TrustReport) -> RenderableType:
+    counted, others = split_cues(trust.cues)
+    parts: list[RenderableType] = [_score(trust)]
+    if counted:
+        parts.append(_cues(counted))
+    if others:
+        further = f"{len(others)} further cues are" if counted else "The cues are"
+        parts.append(Text(f"{further} not counted; the report and the JSON show them.", style="dim"))
+    return Group(*parts)
+
+
+def _score(trust: TrustReport) -> Text:
     if trust.score is None:
         return Text("Trust score: none. " + " ".join(trust.insufficient), style="bold yellow")
     style = "bold green" if trust.score >= 6.5 else "bold red" if trust.score <= 3.5 else "bold yellow"
-    head = Text(f"Trust score: {trust.score:.1f} / 10, confidence {trust.confidence:.0%}", style=style)
+    return Text(f"Trust score: {trust.score:.1f} / 10, confidence {trust.confidence:.0%}", style=style)
+
+
+def _cues(cues: Sequence[Cue]) -> Table:
+    """LLR is the log-likelihood ratio in nats, above 0 for genuine."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("cue")
+    table.add_column("cue", no_wrap=True)
     table.add_column("LLR", justify="right")
     table.add_column("weight", justify="right")
     table.add_column("what was found", overflow="fold")
-    counted, others = split_cues(trust.cues)
-    for cue in counted:
+    for cue in cues:
         ratio = "–" if cue.log_likelihood_ratio is None else f"{cue.log_likelihood_ratio:+.2f}"
         table.add_row(cue.name.replace("_", " "), ratio, f"{cue.weight:.2f}", cue.explanation)
-    more = Text(f"{len(others)} further cues are not counted; the report and the JSON show them.", style="dim")
-    return Group(head, table, more) if others else Group(head, table)
+    return table
 
 
 def _people(analysis: Analysis) -> RenderableType:
