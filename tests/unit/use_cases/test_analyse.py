@@ -106,6 +106,13 @@ def test_cues_run_on_few_people_at_once() -> None:
     assert len(seen) == MAX_TRUST_TRACKS
 
 
+@pytest.mark.parametrize(("rate", "measured"), [(24, 60), (30, 60), (50, 30), (60, 30), (120, 20)])
+def test_a_fast_clip_is_measured_at_no_more_than_forty_frames_a_second(rate: int, measured: int) -> None:
+    result = analyse(FakeReader(60, rate=rate), ALL, fake_instruments(lambda _: [tracked_face(1)]))
+    assert result.media.frames == 60
+    assert result.faces[0].frames == measured
+
+
 def test_warnings_of_the_reader_reach_the_result() -> None:
     reader = FakeReader(5, notices=[Notice("media.broken", "breaks at 0.5 s")])
     result = analyse(reader, ALL, fake_instruments(lambda _: [tracked_face(1)]))
