@@ -235,7 +235,10 @@ class TrustReport:
 
 @dataclass(frozen=True, slots=True)
 class FaceReport:
-    """One tracked person of the media; `frames` counts those measured (at most 40 a second). Boxes are xyxy px; `landmarks` five points px; `mesh` 468 points as shares of the box."""
+    """One tracked person of the media; `frames` counts those measured (at most 40 a second).
+
+    Boxes are xyxy px; `landmarks` five points px; `mesh` 468 points as shares of the box.
+    """
 
     track_id: int
     frames: int
