@@ -31,11 +31,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(
         default_factory=lambda: _home("XDG_STATE_HOME", ".local/state"),
-        description="Where API keys and usage counts are kept. Media, results and observations are never kept anywhere.",
+        description="Where API keys and usage counts are kept (`~/.local/state/moretta`). Media, results and observations are "
+        "never kept anywhere.",
     )
     models_dir: Path = Field(
         default_factory=lambda: _home("XDG_CACHE_HOME", ".cache") / "models",
-        description="Where `moretta models install` puts the weights.",
+        description="Where `moretta models install` puts the weights (`~/.cache/moretta/models`).",
     )
     host: str = Field("127.0.0.1", description="The address on which `moretta serve` listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which `moretta serve` listens.")

@@ -36,4 +36,6 @@ def generated_documents() -> dict[str, str]:
 
 
 def _default(default: object, factory: object) -> str:
-    return "depends on the machine" if factory is not None else f"`{default}`"
+    if factory is not None:
+        return "depends on the machine"
+    return "not set" if default is None else f"`{default}`"

@@ -8,11 +8,12 @@ from dataclasses import fields
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Table
 
 from moretta import __version__
 from moretta.core.usage import ENDPOINTS, UsageRecord
 from moretta.settings import Settings
+from moretta.storage.database import schema_version
 from moretta.storage.schema import service_metadata
 from moretta.trust.blending_detector import blending_weights
 from moretta.vision.models import MODELS
@@ -42,7 +43,7 @@ def whitepaper(settings: Settings | None = None) -> str:
         version=__version__,
         record_fields=[field.name for field in fields(UsageRecord)],
         endpoints=sorted(ENDPOINTS),
-        tables=list(_tables(service_metadata)),
+        tables=list(_tables([*service_metadata.tables.values(), schema_version])),
         models=MODELS,
         blending_sha256=file_sha256(blending_weights()),
         settings=list(_settings(settings)),
@@ -52,8 +53,8 @@ def whitepaper(settings: Settings | None = None) -> str:
     )
 
 
-def _tables(metadata: MetaData) -> Iterable[tuple[str, str, str]]:
-    for table in sorted(metadata.tables.values(), key=lambda t: t.name):
+def _tables(tables: Iterable[Table]) -> Iterable[tuple[str, str, str]]:
+    for table in sorted(tables, key=lambda t: t.name):
         yield table.name, ", ".join(_columns(table)), PURPOSE[table.name]
 
 
@@ -65,9 +66,13 @@ def _settings(settings: Settings | None) -> Iterable[tuple[str, str, str]]:
     """Name, value (of the running process) or default, and meaning; places on this machine are not told."""
     for name, field in Settings.model_fields.items():
         if settings is not None and not name.endswith(("_dir", "_file")):
-            value = str(getattr(settings, name))
+            value = _told(getattr(settings, name))
         elif field.default_factory is not None or name.endswith(("_dir", "_file")):
             value = "depends on the machine"
         else:
-            value = str(field.default)
+            value = _told(field.default)
         yield f"MORETTA_{name.upper()}", value, field.description or ""
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else str(value)
