@@ -60,6 +60,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         limits=settings.limits,
         allow_expression=settings.allow_expression,
+        worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         settings=ApiSettings(
             inline_video_bytes=settings.inline_bytes,
             job_ttl_s=settings.job_hours * 3600,
@@ -86,7 +87,8 @@ def _egress(egress: Egress) -> dict[str, Json]:
 def _sandbox(settings: Settings, executor: PoolExecutor) -> dict[str, Json]:
     found = executor.pool.confinement()
     mechanisms: list[Json] = [] if found is None else [asdict(m) for m in found.mechanisms]
-    return {"mode": settings.sandbox, "mechanisms": mechanisms}
+    attempts: list[Json] = [] if found is None else [asdict(attempt) for attempt in found.attempts]
+    return {"mode": settings.sandbox, "mechanisms": mechanisms, "attempts": attempts}
 
 
 def _readiness(executor: PoolExecutor) -> Readiness:

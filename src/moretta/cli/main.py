@@ -3,6 +3,7 @@
 Belongs here: the tree of commands, and how an error becomes a message and an exit code.
 """
 
+import logging
 import sys
 from typing import Annotated
 
@@ -29,11 +30,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Nothing to do before a command."""
+    """Errors of a command are told once, by `run`; the service keeps its log."""
+    if context.invoked_subcommand != "serve":
+        logging.getLogger("moretta").addHandler(logging.NullHandler())
 
 
 app.command("analyze")(analyze.analyze)
