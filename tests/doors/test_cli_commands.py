@@ -270,15 +270,15 @@ class TestModels:
     def test_doctor_without_models_says_how_to_get_them(self, moretta: Moretta, tmp_path: Path) -> None:
         told = moretta("doctor", models_dir=tmp_path / "none")
         assert told.status == 78
-        [row] = [line for line in told.out.splitlines() if "model centerface" in line]
-        assert row.startswith("broken")
+        [row] = [line for line in told.out.splitlines() if line.startswith("broken  model centerface ")]
         assert "moretta models install centerface" in row
 
     def test_an_analysis_without_models_says_how_to_get_them(self, moretta: Moretta, tmp_path: Path) -> None:
         (tmp_path / "picture").write_bytes(b"anything")
         told = moretta("analyze", tmp_path / "picture", models_dir=tmp_path / "none")
-        assert told.status == 78
+        assert (told.status, told.out) == (78, "")
         assert "moretta models install" in told.err
+        assert len(told.err.splitlines()) == 1, "said once"
         assert "0 media items" in moretta("usage").out
 
 

@@ -173,6 +173,22 @@ def test_readiness_says_what_the_kernel_denies(service: Service) -> None:
     }
     assert set(levels) == {"privileges", "limits", "landlock", "seccomp"}
     assert "none" not in levels.values()
+    assert {attempt["what"]: attempt["denied"] for attempt in told["sandbox"]["attempts"]} == {
+        "read files": True,
+        "create files": True,
+        "reach the network": True,
+        "start processes": True,
+    }
+
+
+def test_metrics_tell_how_busy_the_workers_are(service: Service, short_clip: bytes) -> None:
+    idle = service.get("/metrics").text
+    assert 'moretta_workers{state="busy"} 0.0' in idle
+    assert 'moretta_workers{state="idle"} 1.0' in idle
+    with service.analyzing(short_clip) as answer:
+        busy = service.get("/metrics").text
+        assert answer.result(60).status_code == 200
+    assert 'moretta_workers{state="busy"} 1.0' in busy
 
 
 class TestWithoutLandlock:

@@ -60,7 +60,6 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         limits=settings.limits,
         allow_expression=settings.allow_expression,
-        worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         settings=ApiSettings(
             inline_video_bytes=settings.inline_bytes,
             job_ttl_s=settings.job_hours * 3600,

@@ -74,7 +74,6 @@ class WorkerPool:
         self._busy: set[WorkerProcess] = set()
         self._wanted = 0 if lazy else workers
         self._waiting = 0
-        self._waiting = 0
         self._failures = 0
         self._last_failure: MorettaError | None = None
         self._not_before = 0.0
@@ -117,11 +116,6 @@ class WorkerPool:
         """Whether at least one worker is up, confined and either free or at work."""
         with self._changed:
             return bool(self._busy) or any(worker.usable for worker in self._idle)
-
-    def counts(self) -> tuple[int, int, int]:
-        """How many workers are up, how many of them are at work, and how many requests wait for one."""
-        with self._changed:
-            return len(self._idle) + len(self._busy), len(self._busy), self._waiting
 
     def wait_ready(self, limit_s: float) -> None:
         """Wait until every worker of a pool is up.
@@ -199,11 +193,7 @@ class WorkerPool:
                     raise Overloaded(
                         f"no analysis process became free within {self._queue_limit_s:g} s; try again later"
                     )
-                self._waiting += 1
-                try:
-                    self._changed.wait(left)
-                finally:
-                    self._waiting -= 1
+                self._changed.wait(left)
 
     def _give_back(self, worker: WorkerProcess) -> None:
         with self._changed:
