@@ -36,7 +36,7 @@ def speed(path: str, profile: str, features: str) -> dict[str, object]:
         "recall": max((face.frames for face in found.faces), default=0) / frames,
         "faces_per_frame": tracked / frames,
         "ids": len(found.faces),
-        "trust": found.trust.score if found.trust else None,
+        "cues": [cue.name for cue in found.trust.cues] if found.trust else [],
     }
 
 

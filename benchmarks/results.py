@@ -46,11 +46,13 @@ def _comparison(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         contender = outcome.contender
         versions = ", ".join(f"{name} {number}" for name, number in _versions(outcome).items())
-        yield f"- **{contender.name}**{f' ({versions})' if versions else ''}: {contender.computes}."
+        cues = outcome.runs[-1].get("cues") if outcome.runs else None
+        measured = f" Trust cues that ran: {', '.join(cues)}." if cues else ""
+        yield f"- **{contender.name}**{f' ({versions})' if versions else ''}: {contender.computes}.{measured}"
     yield from (
         "",
-        "*Frames with a face* is each contender's recall on the demonstration clip, where one face is in every frame "
-        "(for Moretta: the frames of its longest track); *faces a frame* over 1 are false ones or ids given twice.",
+        "*Frames with a face* is each contender's recall on the clip (the demonstration clip shows one face in every frame) "
+        "(for Moretta's profiles: the frames of its longest track); *faces a frame* over 1 are false ones or ids given twice.",
     )
 
 

@@ -67,9 +67,9 @@ def served(workers: int) -> Iterator[Started]:
             process.wait(30)
 
 
-def answers_ms(started: Started, path: str, still: bytes, calls: int) -> tuple[list[float], float]:
+def answers_ms(started: Started, path: str, still: bytes, calls: int) -> tuple[list[float], float, dict]:
     """Milliseconds from sending `still` to having the whole answer, for each of `calls` calls after a few unmeasured ones;
-    and the mean processor time that the service spent on one.
+    the mean processor time that the service spent on one; and the last answer.
 
     Raises:
         ChildError: an answer was not 200, or named no face.
@@ -86,13 +86,14 @@ def answers_ms(started: Started, path: str, still: bytes, calls: int) -> tuple[l
             response = connection.getresponse()
             body = response.read()
             elapsed = time.perf_counter() - start
-            if response.status != HTTP_OK or not json.loads(body)["faces"]:
+            answer = json.loads(body)
+            if response.status != HTTP_OK or not answer["faces"]:
                 raise ChildError(f"{path} answered {response.status}: {body[:200]!r}")
             if call >= WARM_UP_CALLS:
                 taken.append(1000 * elapsed)
     finally:
         connection.close()
-    return taken, 1000 * (_spent_s(started.pid) - spent_s) / calls
+    return taken, 1000 * (_spent_s(started.pid) - spent_s) / calls, answer
 
 
 def _spent_s(pid: int) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,9 +71,11 @@ def test_memory_and_processor_time_of_a_process_are_read_from_the_kernel() -> No
     assert cpu_s([os.getpid()]) > 0
 
 
-def outcome(name: str, wall_s: float = 1.0, cpu_s: float = 0.5, failure: str = "") -> Outcome:
+def outcome(
+    name: str, wall_s: float = 1.0, cpu_s: float = 0.5, failure: str = "", cues: Sequence[str] = ("pulse",)
+) -> Outcome:
     contender = next(contender for contender in CONTENDERS if contender.name == name)
-    run = {"frames": 40, "wall_s": wall_s, "cpu_s": cpu_s, "recall": 1.0, "faces_per_frame": 1.0}
+    run = {"frames": 40, "wall_s": wall_s, "cpu_s": cpu_s, "recall": 1.0, "faces_per_frame": 1.0, "cues": list(cues)}
     return Outcome(contender, [] if failure else [run], failure)
 
 
@@ -93,6 +96,12 @@ def test_a_profile_below_its_promise_is_said_to_be_below_it() -> None:
     fast, unmeasured = speed_findings([outcome(FAST, wall_s=0.5), outcome("Moretta, accurate", failure="it ended")])
     assert fast.met is True
     assert unmeasured.met is None
+
+
+def test_a_quick_profile_that_ran_no_trust_cue_meets_no_promise() -> None:
+    found, _ = speed_findings([outcome(FAST, wall_s=0.5, cues=()), outcome("Moretta, accurate", failure="it ended")])
+    assert found.met is None
+    assert "no trust cue ran" in found.measured
 
 
 def test_the_page_says_in_words_whether_each_promise_is_met() -> None:
