@@ -12,6 +12,8 @@ from scipy.optimize import minimize
 Values = npt.NDArray[np.float64]
 
 KNOTS = 21
+# Log-likelihood ratios that are added up must not be blown up: over 1 a weight says that a cue is more certain than it is.
+MOST_WEIGHT = 1.2
 MOST_NATS = 3.0  # odds of twenty: no single cue of a few dozen examples may claim more
 # Share of a flat density mixed into both classes: what was never seen is no evidence.
 FLAT_SHARE = 0.1
@@ -29,7 +31,9 @@ class Mapping:
         return np.asarray(np.interp(values, self.knots, self.log_ratios), np.float64)
 
 
-def fit_mapping(genuine: Values, attacks: Values, weights: Values, units: int, direction: int) -> Mapping:
+def fit_mapping(
+    genuine: Values, attacks: Values, weights: Values, units: int, direction: int, alike: float = 0.0
+) -> Mapping:
     """The ratio of two kernel densities, made monotone where the cue's basis says which side is genuine.
 
     Args:
@@ -38,6 +42,7 @@ def fit_mapping(genuine: Values, attacks: Values, weights: Values, units: int, d
         weights: of the attacks, so that each species counts alike, shape (m,).
         units: number of different people behind the genuine values; few people give wide kernels and small ratios.
         direction: 1 where higher values speak for genuine, -1 where lower ones do, 0 where either extreme may not.
+        alike: share (0-1) of genuine items known from elsewhere to look like attacks, whatever the few people here show.
 
     Returns:
         Ratios within +-`MOST_NATS`.
@@ -51,6 +56,7 @@ def fit_mapping(genuine: Values, attacks: Values, weights: Values, units: int, d
     flat = FLAT_SHARE / float(knots[-1] - knots[0])
     p_genuine = (1 - FLAT_SHARE) * _density(knots, genuine, np.ones(len(genuine)), width) + flat
     p_attack = (1 - FLAT_SHARE) * _density(knots, attacks, weights, width) + flat
+    p_genuine = (1 - alike) * p_genuine + alike * p_attack
     ratios = np.log(p_genuine / p_attack)
     if direction:
         ratios = direction * isotonic(direction * ratios, p_genuine + p_attack)
@@ -110,7 +116,7 @@ def fit_weights(
         return value, gradient
 
     start = np.append(np.full(evidence.shape[1], prior), 0.0)
-    bounds = [(0.0, None)] * evidence.shape[1] + [(None, None)]
+    bounds = [(0.0, MOST_WEIGHT)] * evidence.shape[1] + [(None, None)]
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return Weights(np.asarray(found.x[:-1], np.float64), float(found.x[-1]))
 

@@ -13,6 +13,7 @@ from moretta.trust.identity import IdentityStability
 from moretta.trust.noise import noise_inconsistency
 from moretta.trust.planar_motion import PlanarMotion
 from moretta.trust.pulse import pulse_coherence, pulse_presence
+from moretta.trust.recapture import texture_cues
 from moretta.trust.repetition import Repetition
 from moretta.trust.scorers import anti_spoofing, learned_blending
 from moretta.trust.spectrum import moire_peaks, spectral_falloff
@@ -44,6 +45,7 @@ def standard_cues(
         tone_range(),
         colour_diversity(),
         highlights(),
+        *texture_cues(),
     ]
     if embedder is not None:
         cues.append(IdentityStability(embedder))

@@ -32,11 +32,20 @@ def spectral_falloff() -> SampledCue:
     return SampledCue("spectral_falloff", _falloff, Schedule(0.9), ABSENT)
 
 
+def frequencies(
+    shape: tuple[int, ...],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Radius, row frequency and column frequency in cycles/px, centred, each broadcast to `shape`."""
+    rows, cols = (np.fft.fftshift(np.fft.fftfreq(side)) for side in shape)
+    grid_rows, grid_cols = np.broadcast_to(rows[:, None], shape), np.broadcast_to(cols[None], shape)
+    return np.hypot(grid_rows, grid_cols), grid_rows, grid_cols
+
+
 def _peak(sample: FaceSample) -> float | None:
     power = _power(sample)
     if power is None:
         return None
-    radius, rows, cols = _frequencies(power.shape)
+    radius, rows, cols = frequencies(power.shape)
     level = cv2.medianBlur(np.log10(power + 1e-3).astype(np.float32), 5)
     excess = cv2.GaussianBlur(np.log10(power + 1e-3).astype(np.float32), (3, 3), 0) - level
     # Block coding leaves lines at multiples of an eighth along both axes; the outline of the crop at the axes themselves.
@@ -50,7 +59,7 @@ def _falloff(sample: FaceSample) -> float | None:
     power = _power(sample)
     if power is None:
         return None
-    radius, _, _ = _frequencies(power.shape)
+    radius, _, _ = frequencies(power.shape)
     high = float(power[(radius > 0.25) & (radius < 0.5)].mean())
     middle = float(power[(radius > 0.06) & (radius <= 0.25)].mean())
     return math.log10((high + 1e-2) / (middle + 1e-2))
@@ -71,12 +80,3 @@ def _power(sample: FaceSample) -> Floats | None:
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     spectrum = np.fft.fftshift(np.fft.fft2(grey * window))
     return np.asarray(np.abs(spectrum) ** 2 / float((window**2).sum()), np.float32)
-
-
-def _frequencies(
-    shape: tuple[int, ...],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Radius, row frequency and column frequency in cycles/px, centred, each broadcast to `shape`."""
-    rows, cols = (np.fft.fftshift(np.fft.fftfreq(side)) for side in shape)
-    grid_rows, grid_cols = np.broadcast_to(rows[:, None], shape), np.broadcast_to(cols[None], shape)
-    return np.hypot(grid_rows, grid_cols), grid_rows, grid_cols

@@ -56,6 +56,8 @@ _FINDINGS: dict[str, Callable[[Measurement, float], str]] = {
     "tone_range": _share("The tones of the face span {:.0f} % of the full range"),
     "colour_diversity": _exp("The colours of the face spread over {:.0f} square units"),
     "highlights": _power_of_ten("{:.2f} % of the face shines", 100),
+    "print_texture": _probability("Judged by tones and texture alone, a print is {:.0f} % likely"),
+    "screen_texture": _probability("Judged by tones and texture alone, a display is {:.0f} % likely"),
     "anti_spoofing_model": _probability("The anti-spoofing model puts an attack at {:.0f} %"),
     "learned_blending": _probability("The blending detector puts blending at {:.0f} %"),
     "mouth_audio_synchrony": _plain("Mouth and sound move together with a correlation of {:.2f}"),
