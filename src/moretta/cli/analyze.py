@@ -111,7 +111,7 @@ def demo(
 
 
 def _label(name: str) -> str:
-    return "standard input" if name == _STDIN else Path(name).name
+    return "standard input" if name == _STDIN else Path(name).name or name
 
 
 def _source(name: str) -> BinaryIO | Path:

@@ -74,8 +74,8 @@ def _cues(cues: Sequence[Cue]) -> Table:
 
 def _people(analysis: Analysis) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("person", "in view", "yaw/pitch/roll", "blinks", "pulse", "quality", "eyes apart"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("person", "in view", "turn", "blinks", "pulse", "quality", "eyes"):
+        table.add_column(heading, overflow="fold")
     for face in analysis.faces[:_MAX_PEOPLE]:
         table.add_row(*_person(face, moving=analysis.media.duration_s is not None))
     more = len(analysis.faces) - _MAX_PEOPLE
@@ -89,7 +89,7 @@ def _person(face: FaceReport, *, moving: bool) -> tuple[str, ...]:
         blinks += f" ({face.blinks.rate_per_min:.0f}/min)"
     pulse = "–"
     if face.pulse is not None:
-        pulse = "not measurable" if face.pulse.bpm is None else f"{face.pulse.bpm:.0f}/min"
+        pulse = "no signal" if face.pulse.bpm is None else f"{face.pulse.bpm:.0f}/min"
     return (
         str(face.track_id),
         f"{face.first_time_s:.1f}–{face.last_time_s:.1f} s" if moving else "",

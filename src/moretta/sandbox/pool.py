@@ -263,7 +263,7 @@ class WorkerPool:
             self._changed.notify_all()
 
     def _note_failure(self, failure: MorettaError) -> None:
-        _log.error("sandbox.start_failed: %s", failure.code)
+        _log.error("sandbox.start_failed: %s: %s", failure.code, failure.detail)
         self._failures += 1
         self._last_failure = failure
         delay = min(_LONGEST_BACKOFF_S, _BACKOFF_S * 2 ** min(self._failures - 1, 10))
