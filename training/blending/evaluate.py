@@ -11,8 +11,9 @@ the detector finds *such* attacks, and not how well it finds every swap of the w
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -29,13 +30,12 @@ from training.blending.swaps import ATTACKS, Face, jpeg, reencoded
 
 SEED = 7
 DRAWS = 2000  # bootstrap draws; the ends of a 95 % interval then rest on 50 draws each
-STILLS_PER_PERSON = 1
-FRAMES_PER_CLIP = 6
-FRAME_STEP = 12
-SWAPS_PER_CLIP = 4  # with donors of four reported people
+PEOPLE = 200
+FRAMES_PER_CLIP = 4
+FRAME_STEP = 18
+SWAPS_PER_CLIP = 3  # with donors of three reported people
 CRF = {"x264 default": 23, "poor": 33}
-MAX_LOG_ODDS = 6.9  # as the cue has it: one saturated frame shall not outvote the others
-CHIPS = 300
+CHIP_STEP = 2
 TARGET_FALSE_ALARMS = 0.05
 
 
@@ -61,29 +61,39 @@ class Scored:
 
 
 class Judge:
-    """Scores faces and finds their meshes anew, as an analysis of the attacked picture would."""
+    """Finds faces and scores them. An attacked or processed face is scored at the mesh of its genuine picture."""
 
     def __init__(self, weights: Path, models: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        self.detector = BlendingDetector(lambda batch: session.run(None, {"crop": batch}))
-        self.finder = FaceFinder(models, long_side=320)  # every face here fills a good part of its picture
+        self._detector = BlendingDetector(lambda batch: session.run(None, {"crop": batch}))
+        self._finder = FaceFinder(models, long_side=320)  # every face here fills a good part of its picture
 
-    def score(self, pixels: Pixels, mesh: Mesh | None = None) -> float | None:
-        """The score of the largest face, None where there is none that is usable."""
-        mesh = mesh or self.finder.mesh(pixels)
-        if mesh is None:
-            return None
-        face = TrackedFace(
-            TrackId(1), FoundFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0), mesh, True
-        )
-        return self.detector.score(pixels, face) if self.detector.usable(face) else None
+    def held(self, pictures: Iterable[Picture]) -> list[Held]:
+        """The pictures in which there is a face that is large enough."""
+        found = [(picture, self._finder.mesh(picture.pixels)) for picture in pictures]
+        held = [Held(picture, mesh) for picture, mesh in found if mesh is not None]
+        return [one for one in held if self._detector.usable(_tracked(one.mesh))]
 
-    def held(self, pictures: Sequence[Picture]) -> list[Held]:
-        """The pictures in which there is a face."""
-        meshes = [self.finder.mesh(picture.pixels) for picture in pictures]
-        return [Held(picture, mesh) for picture, mesh in zip(pictures, meshes, strict=True) if mesh is not None]
+    def score(self, key: str, pixels: Pixels, mesh: Mesh) -> Scored:
+        """The score of the face at `mesh`."""
+        return Scored(key, self._detector.score(pixels, _tracked(mesh)))
+
+    def originals(self, held: Sequence[Held]) -> list[Scored]:
+        """The scores of the pictures as they are."""
+        return [self.score(one.picture.key, *one.face) for one in held]
+
+    def clip(self, key: str, frames: Sequence[Pixels], meshes: Sequence[Mesh]) -> Scored:
+        """The mean log-odds of a clip's frames, as the cue takes it."""
+        scores = [self.score(key, frame, mesh).score for frame, mesh in zip(frames, meshes, strict=True)]
+        bounded = np.clip(scores, 1e-3, 1 - 1e-3)
+        return Scored(key, float(np.log(bounded / (1 - bounded)).mean()))
+
+
+def _tracked(mesh: Mesh) -> TrackedFace:
+    face = FoundFace(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
+    return TrackedFace(TrackId(1), face, mesh, True)
 
 
 def interval(figure: Callable[[list[Scored], list[Scored]], float], genuine: list[Scored], attack: list[Scored]) -> str:
@@ -118,33 +128,24 @@ def above(threshold: float) -> Callable[[list[Scored], list[Scored]], float]:
     return lambda genuine, _: float(np.mean([s.score > threshold for s in genuine]))
 
 
-def scored(judge: Judge, pictures: Sequence[tuple[str, Pixels]]) -> list[Scored]:
-    """The scores of those pictures that have a usable face; its mesh is found anew, as in an analysis."""
-    scores = [(key, judge.score(pixels)) for key, pixels in pictures]
-    return [Scored(key, score) for key, score in scores if score is not None]
-
-
-def report_stills(judge: Judge, data: Path, rng: np.random.Generator) -> None:
-    """Swaps between reported people of LFW, and what ordinary processing does to genuine stills."""
-    held = judge.held(list(people(data, "lfw", "report", STILLS_PER_PERSON)))
-    originals = [(h.picture.key, h.picture.pixels) for h in held]
-    genuine = scored(judge, originals)
-    saved = scored(judge, [(key, jpeg(pixels, 90)) for key, pixels in originals])
+def report_stills(judge: Judge, data: Path, rng: np.random.Generator) -> float:
+    """Swaps between reported people of LFW; gives the score above which a twentieth of the genuine ones lie."""
+    held = judge.held(islice(people(data, "lfw", "report", 1), PEOPLE))
+    saved = [judge.score(h.picture.key, jpeg(h.picture.pixels, 90), h.mesh) for h in held]
     for name, attack in ATTACKS.items():
         made = []
         for item in held:
             others = [h for h in held if h.picture.key != item.picture.key]
-            donor = others[rng.integers(len(others))]
-            (swap,) = attack([item.face], donor.face, rng)
-            made.append((item.picture.key, jpeg(swap, 90)))
-        tell(f"stills, {name} swap", saved, scored(judge, made))
-    threshold = float(np.quantile([s.score for s in genuine], 1 - TARGET_FALSE_ALARMS))
-    print(f"score above which {TARGET_FALSE_ALARMS:.0%} of genuine LFW stills lie: {threshold:.3f}")
-    report_processing(judge, originals, threshold)
-    report_groups(judge, data, threshold)
+            (swap,) = attack([item.face], others[rng.integers(len(others))].face, rng)
+            made.append(judge.score(item.picture.key, jpeg(swap, 90), item.mesh))
+        tell(f"stills, {name} swap", saved, made)
+    threshold = float(np.quantile([s.score for s in judge.originals(held)], 1 - TARGET_FALSE_ALARMS))
+    print(f"score above which {TARGET_FALSE_ALARMS:.0%} of genuine LFW stills lie: {threshold:.3f}", flush=True)
+    report_processing(judge, held, threshold)
+    return threshold
 
 
-def report_processing(judge: Judge, originals: list[tuple[str, Pixels]], threshold: float) -> None:
+def report_processing(judge: Judge, held: Sequence[Held], threshold: float) -> None:
     """How often genuine stills alarm after being saved, shrunk, sharpened or graded."""
     steps: dict[str, Callable[[Pixels], Pixels]] = {
         "JPEG 90": lambda p: jpeg(p, 90),
@@ -154,14 +155,18 @@ def report_processing(judge: Judge, originals: list[tuple[str, Pixels]], thresho
         "brightened": lambda p: np.asarray(cv2.convertScaleAbs(p, alpha=1.15, beta=10), np.uint8),
     }
     for name, change in steps.items():
-        after = scored(judge, [(key, change(pixels)) for key, pixels in originals])
+        after = []
+        for one in held:
+            pixels = change(one.picture.pixels)
+            mesh = Mesh(one.mesh.points * np.float32(pixels.shape[0] / one.picture.pixels.shape[0]), 1.0)
+            after.append(judge.score(one.picture.key, pixels, mesh))
+        after = [score for score in after if np.isfinite(score.score)]
         print(f"genuine stills, {name}: share above that score {interval(above(threshold), after, [])}", flush=True)
 
 
 def report_groups(judge: Judge, data: Path, threshold: float) -> None:
     """Whether genuine faces of some people alarm more often: UTKFace chips by the labels in their names."""
-    chips = list(single_pictures(data, "utk", "report"))[:: max(1, 534 // CHIPS)]
-    scores = scored(judge, [(chip.key, chip.pixels) for chip in chips])
+    scores = judge.originals(judge.held(islice(single_pictures(data, "utk", "report"), None, None, CHIP_STEP)))
     labels = {score.key: Path(score.key).name.split("_") for score in scores}
     groups = {"all": scores}
     for name, column, value in (("men", 1, "0"), ("women", 1, "1"), *((f"group {g}", 2, str(g)) for g in range(5))):
@@ -175,42 +180,51 @@ def report_groups(judge: Judge, data: Path, threshold: float) -> None:
 
 
 def report_clips(judge: Judge, data: Path, extra: Path | None, rng: np.random.Generator) -> None:
-    """Swaps in reported clips with the faces of reported people, both re-encoded; a clip's score is its mean log-odds."""
-    donors = judge.held(list(people(data, "lfw", "report", 1)))
+    """Swaps in reported clips with the faces of reported people, both sides re-encoded."""
+    donors = judge.held(islice(people(data, "lfw", "report", 1), PEOPLE // 4))
     paths = {key: data / key for key in sorted(REPORT_CLIPS) if (data / key).is_file() and "fake" not in key}
     if extra is not None:
         paths["franck.mp4"] = extra
+    clips = {key: clip_faces(judge, key, path) for key, path in paths.items()}
     for quality, crf in CRF.items():
         genuine: list[Scored] = []
         swaps: dict[str, list[Scored]] = {name: [] for name in ATTACKS}
-        for key, path in paths.items():
-            held = judge.held([Picture(frame, key, "clip") for frame in clip_frames(path, FRAME_STEP, FRAMES_PER_CLIP)])
-            genuine += clip_score(judge, key, reencoded([h.picture.pixels for h in held], crf))
+        for key, held in clips.items():
+            meshes = [h.mesh for h in held]
+            genuine.append(judge.clip(key, reencoded([h.picture.pixels for h in held], crf), meshes))
             for name, attack in ATTACKS.items():
                 for donor in (donors[i] for i in rng.choice(len(donors), SWAPS_PER_CLIP, replace=False)):
                     made = attack([h.face for h in held], donor.face, rng)
-                    swaps[name] += clip_score(judge, key, reencoded(made, crf))
+                    swaps[name].append(judge.clip(key, reencoded(made, crf), meshes))
             means = [np.mean([s.score for s in side if s.key == key]) for side in (genuine, *swaps.values())]
-            print(
-                f"  {key}, {quality}: genuine, {', '.join(swaps)} " + ", ".join(f"{mean:.3f}" for mean in means),
-                flush=True,
-            )
+            told = ", ".join(f"{name} {mean:+.2f}" for name, mean in zip(("genuine", *swaps), means, strict=True))
+            print(f"  {key}, {quality}: log-odds {told}", flush=True)
         for name, made in swaps.items():
             tell(f"clips, {quality}, {name} swap", genuine, made)
 
 
-def clip_score(judge: Judge, key: str, frames: Sequence[Pixels]) -> list[Scored]:
-    """One score for a clip; none where no frame has a usable face."""
-    scores = np.array([score.score for score in scored(judge, [(key, frame) for frame in frames])])
-    odds = np.log(np.maximum(scores, 1e-9) / np.maximum(1 - scores, 1e-9)).clip(-MAX_LOG_ODDS, MAX_LOG_ODDS)
-    return [Scored(key, float(odds.mean()))] if len(odds) else []
+def clip_faces(judge: Judge, key: str, path: Path) -> list[Held]:
+    """A few frames of a clip about its face, cut to even sides that do not change, so that they can be encoded."""
+    held = judge.held(Picture(frame, key, "clip") for frame in clip_frames(path, FRAME_STEP, FRAMES_PER_CLIP))
+    points = np.concatenate([h.mesh.points[:, :2] for h in held])
+    low, high = points.min(0), points.max(0)
+    reach = (high - low) / 2
+    limit = held[0].picture.pixels.shape[1::-1]
+    left, top = np.maximum(low - reach, 0).astype(int) // 2 * 2
+    right, bottom = np.minimum(high + reach, limit).astype(int) // 2 * 2
+    shift = np.array([left, top, 0], np.float32)
+    return [
+        Held(Picture(h.picture.pixels[top:bottom, left:right].copy(), key, "clip"), Mesh(h.mesh.points - shift, 1.0))
+        for h in held
+    ]
 
 
 def report_composites(judge: Judge, data: Path) -> None:
     """Photoshop composites (CIPLab): parts of one face set into another by hand."""
-    real = scored(judge, [(p.key, p.pixels) for p in single_pictures(data, "realfake/real", "report")])
-    fake = scored(judge, [(p.key, p.pixels) for p in single_pictures(data, "realfake/fake", "report")])
-    tell("Photoshop composites", real, fake)
+    sides = [
+        judge.originals(judge.held(single_pictures(data, f"realfake/{kind}", "report"))) for kind in ("real", "fake")
+    ]
+    tell("Photoshop composites", *sides)
 
 
 def main() -> None:
@@ -220,16 +234,13 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, help="the demonstration clip that `moretta models install` can fetch")
     parser.add_argument("--weights", type=Path, help="a network other than the installed one")
     parser.add_argument("--models", type=Path, default=default_models_dir(os.environ))
-    parser.add_argument("--only", choices=["stills", "clips", "composites"])
     options = parser.parse_args()
     cv2.setNumThreads(1)
     judge, rng = Judge(options.weights or blending_weights(), options.models), np.random.default_rng(SEED)
-    if options.only in {None, "stills"}:
-        report_stills(judge, options.data, rng)
-    if options.only in {None, "clips"}:
-        report_clips(judge, options.data, options.clip, rng)
-    if options.only in {None, "composites"}:
-        report_composites(judge, options.data)
+    threshold = report_stills(judge, options.data, rng)
+    report_composites(judge, options.data)
+    report_clips(judge, options.data, options.clip, rng)
+    report_groups(judge, options.data, threshold)
 
 
 if __name__ == "__main__":

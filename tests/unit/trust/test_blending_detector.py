@@ -74,7 +74,8 @@ def test_the_network_sees_a_normalised_crop_of_its_own_size() -> None:
         return LOGIT_OF_NOTHING
 
     assert BlendingDetector(run).score(noise(300, 400), mesh_at(200, 150, 80, 100)) == 0.5
-    assert seen[0].shape == (1, 3, SIDE, SIDE)
+    assert [batch.shape for batch in seen] == [(1, 3, SIDE, SIDE)] * 2
+    assert np.array_equal(seen[1], seen[0][..., ::-1])
     assert seen[0].dtype == np.float32
     assert -1 <= seen[0].min() < -0.9
     assert 0.9 < seen[0].max() <= 1
