@@ -50,13 +50,16 @@ DIRECTIONS = {
 }
 # People at rest blink 17 times a minute (Bentivoglio et al. 1997), so a fifth of windows of 5.6 s holds no blink (exp(-1.6)).
 ALIKE = {"blink_dynamics": 0.2}
+# Weights before any data: 1 for a cue that alone answers for a species; where several answer for the same, they share.
+STANDS_ALONE = frozenset({"frozen_frames", "repeated_frames", "learned_blending"})
+SHARED = 0.35
 MIN_VALUES = 8
 MIN_UNITS = 2  # of the people left when one of the four of the clips is out; ratios then shrink by half
 # A cue votes if, on people whom it was not fitted on, it orders at least one species this well and all of them together
 # no worse than a coin.
 LEAST_AUC_OF_A_SPECIES = 0.65
 LEAST_AUC = 0.52
-PENALTIES = (0.01, 0.03, 0.1, 0.3)
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 LEAST_SIGMA = 0.5
 
 
@@ -122,8 +125,9 @@ def fit(rows: list[Row], kind: MediaKind) -> Fitted:
     evidence = np.stack([columns[name] for name in names], axis=1)
     genuine = np.array([r.item.species == "genuine" for r in rows])
     balance = balanced_weights([r.item.species for r in rows])
-    penalty, totals = _best_penalty(evidence, genuine, balance, folds)
-    weights = fit_weights(evidence, genuine, balance, penalty)
+    prior = np.array([1.0 if name in STANDS_ALONE else SHARED for name in names])
+    penalty, totals = _best_penalty(evidence, genuine, balance, folds, prior)
+    weights = fit_weights(evidence, genuine, balance, penalty, prior)
     for name, weight in zip(names, weights.columns, strict=True):
         if weight < 0.02:
             dropped[name] = "adds nothing to the other cues"
@@ -197,6 +201,7 @@ def _best_penalty(
     genuine: npt.NDArray[np.bool_],
     balance: npt.NDArray[np.float64],
     folds: npt.NDArray[np.int64],
+    prior: npt.NDArray[np.float64],
 ) -> tuple[float, npt.NDArray[np.float64]]:
     """The penalty of the lowest cost on people left out, and the summed ratios out of fold under it."""
     tried = []
@@ -204,7 +209,7 @@ def _best_penalty(
         totals = np.zeros(len(evidence))
         for fold in np.unique(folds):
             others = folds != fold
-            weights: Weights = fit_weights(evidence[others], genuine[others], balance[others], penalty)
+            weights: Weights = fit_weights(evidence[others], genuine[others], balance[others], penalty, prior)
             totals[~others] = weights(evidence[~others])
         tried.append((cllr(totals[genuine], totals[~genuine]), penalty, totals))
     _, penalty, totals = min(tried, key=lambda trial: trial[0])

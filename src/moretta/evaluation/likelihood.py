@@ -16,7 +16,7 @@ KNOTS = 21
 MOST_WEIGHT = 1.2
 MOST_NATS = 3.0  # odds of twenty: no single cue of a few dozen examples may claim more
 # Share of a flat density mixed into both classes: what was never seen is no evidence.
-FLAT_SHARE = 0.1
+FLAT_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def fit_mapping(
     ratios = np.log(p_genuine / p_attack)
     if direction:
         ratios = direction * isotonic(direction * ratios, p_genuine + p_attack)
-    shrunk = ratios * units / (units + 2)
+    shrunk = ratios * units / (units + 1)
     return Mapping(knots, np.clip(shrunk, -MOST_NATS, MOST_NATS))
 
 
@@ -90,17 +90,17 @@ class Weights:
 
 
 def fit_weights(
-    evidence: Values, genuine: npt.NDArray[np.bool_], weights: Values, penalty: float, prior: float = 0.4
+    evidence: Values, genuine: npt.NDArray[np.bool_], weights: Values, penalty: float, prior: Values
 ) -> Weights:
-    """Logistic regression with weights of at least 0, drawn towards one common `prior` weight.
+    """Logistic regression with weights of at least 0, drawn towards a `prior` weight of each column.
 
     Args:
         evidence: log-likelihood ratios times coverage, 0 where a cue did not vote, shape (n, k).
         genuine: which rows are genuine, shape (n,).
         weights: of the rows, shape (n,); they set the prior odds.
-        penalty: of squared distances from `prior`, in nats per item. A common weight under 1 is what correlated
-            evidence deserves where the data cannot say more.
-        prior: that common weight.
+        penalty: of squared distances from `prior`, in nats per item.
+        prior: what each column deserves where the data cannot say more, shape (k,): 1 for evidence that stands alone, less
+            for evidence that others repeat.
     """
     sign = np.where(genuine, 1.0, -1.0)
     share = weights / weights.sum()
@@ -115,7 +115,7 @@ def fit_weights(
         )
         return value, gradient
 
-    start = np.append(np.full(evidence.shape[1], prior), 0.0)
+    start = np.append(prior, 0.0)
     bounds = [(0.0, MOST_WEIGHT)] * evidence.shape[1] + [(None, None)]
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return Weights(np.asarray(found.x[:-1], np.float64), float(found.x[-1]))
@@ -128,5 +128,6 @@ def _robust_spread(values: Values) -> float:
 
 def _density(places: Values, values: Values, weights: Values, width: float) -> Values:
     distance = (places[:, None] - values[None]) / width
-    kernel = np.exp(-0.5 * distance**2) / (width * np.sqrt(2 * np.pi))
+    # Student's t of three degrees of freedom: another person may well lie two widths away, hardly ten.
+    kernel = 0.36755 / width / (1 + distance**2 / 3) ** 2
     return np.asarray(kernel @ (weights / weights.sum()), np.float64)

@@ -38,6 +38,11 @@ def test_ratios_stay_within_the_bound_and_are_flat_beyond_the_knots() -> None:
     assert mapping(np.array([1e9]))[0] == mapping.log_ratios[-1]
 
 
+def test_share_that_looks_alike_bounds_the_evidence_against_genuine() -> None:
+    mapping = fit_mapping(HIGH + 10, LOW, np.ones(300), units=300, direction=1, alike=0.2)
+    assert mapping.log_ratios.min() >= np.log(0.2) - 0.01
+
+
 def test_constant_values_are_no_evidence() -> None:
     mapping = fit_mapping(np.ones(20), np.ones(20), np.ones(20), units=5, direction=0)
     assert np.abs(mapping(np.ones(1)))[0] < 1e-6
@@ -56,13 +61,14 @@ def test_useless_and_reversed_cues_get_no_weight_and_useful_ones_do() -> None:
     useful = np.where(genuine, 1.0, -1.0) + RNG.normal(0, 1, 400)
     reversed_cue = -np.where(genuine, 1.0, -1.0) + RNG.normal(0, 1, 400)
     evidence = np.stack([useful, reversed_cue], axis=1)
-    weights = fit_weights(evidence, genuine, np.ones(400), penalty=0.001)
+    weights = fit_weights(evidence, genuine, np.ones(400), penalty=0.001, prior=np.full(2, 0.4))
     assert weights.columns[0] > 0.5
     assert weights.columns[1] == 0.0
     assert (weights(evidence)[genuine].mean()) > 0
 
 
-def test_heavy_penalty_keeps_the_common_weight() -> None:
+def test_heavy_penalty_keeps_the_prior_weights() -> None:
     genuine = np.arange(40) < 20
     evidence = np.where(genuine, 1.0, -1.0)[:, None].repeat(2, 1)
-    assert fit_weights(evidence, genuine, np.ones(40), penalty=1e4).columns == pytest.approx([0.4, 0.4], abs=0.01)
+    fitted = fit_weights(evidence, genuine, np.ones(40), penalty=1e4, prior=np.array([0.4, 1.0]))
+    assert fitted.columns == pytest.approx([0.4, 1.0], abs=0.01)
