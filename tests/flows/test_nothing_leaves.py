@@ -1,6 +1,7 @@
 """Analyses work where there is no network at all, and nothing so much as tries to reach one."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -130,40 +131,62 @@ def test_telemetry_of_the_inference_library_is_off_whatever_the_environment_says
     assert told.stdout == b"1\n"
 
 
-def test_a_reporting_hub_that_cannot_be_reached_never_holds_up_an_analysis(
+def test_counts_wait_for_a_hub_that_cannot_be_reached_and_arrive_as_they_were_shown(
     place: Place, picture: Path, tmp_path: Path
 ) -> None:
-    key = tmp_path / "signing.key"
-    issued = place.moretta("hub", "companies", "create", MORETTA_DATA_DIR=str(tmp_path / "hub")).stdout.decode()
-    fields = dict(line.split(":", 1) for line in issued.splitlines())
-    key.write_text(fields["signing key"].strip())
-    key.chmod(0o600)
-    settings = {
-        "MORETTA_COMPANY_ID": fields["company id"].strip(),
-        "MORETTA_USAGE_REPORT": "hub",
-        "MORETTA_HUB_URL": "http://127.0.0.1:9",
-        "MORETTA_HUB_KEY_FILE": str(key),
-        "MORETTA_USAGE_REPORT_INTERVAL_S": "0.2",
-        "MORETTA_WORKERS": "1",
-    }
-    reporting = Place(place.root, Path(place.environment()["MORETTA_MODELS_DIR"]), **settings)
+    models_dir, port = Path(place.environment()["MORETTA_MODELS_DIR"]), free_port()
+    hub = Place(tmp_path / "hub", models_dir)
+    reporting = Place(place.root, models_dir, **reporting_settings(hub, f"http://127.0.0.1:{port}", tmp_path / "key"))
     (tmp_path / "logs").mkdir()
     service = Service(reporting, tmp_path / "logs").start()
+    listening = None
     try:
         assert service.analyze(picture.read_bytes()).status_code == 200
         wait_for(lambda: service.get("/v1/egress").json()["attempts"] > 0)
         told = service.get("/v1/egress").json()
+        assert (told["bytes_sent"], {attempt["content"] for attempt in told["sent"]}) == (0, {""})
+        assert [address["address"] for address in told["addresses"]] == [f"http://127.0.0.1:{port}"]
+        preview = reporting.moretta("egress", "--preview").stdout
+        [record] = json.loads(preview.partition(b"\r\n\r\n")[2])["batch"]["records"]
+        assert set(record) == {"time", "endpoint", "status", "company_id", "count"}
+
+        listening = hub.started("hub", "serve", "--port", str(port), stdout=subprocess.DEVNULL)
+        wait_for(lambda: service.get("/v1/egress").json()["bytes_sent"] > 0, 60, every_s=0.2)
+        sent = service.get("/v1/egress").json()["sent"][-1]["content"].encode()
     finally:
         assert service.stop() == 0
-    [address] = told["addresses"]
-    assert address["address"].startswith("http://127.0.0.1:9")
-    listed = reporting.moretta("egress")
-    assert (told["bytes_sent"], {attempt["content"] for attempt in told["sent"]}) == (0, {""})
-    assert b"http://127.0.0.1:9" in listed.stdout
-    preview = reporting.moretta("egress", "--preview").stdout
-    [record] = json.loads(preview.partition(b"\r\n\r\n")[2])["batch"]["records"]
-    assert set(record) == {"time", "endpoint", "status", "company_id", "count"}
-    assert reporting.moretta("egress", "--preview").stdout == preview, "what is shown is what will be sent"
+        if listening is not None:
+            listening.terminate()
+            assert listening.wait(20) == 0
+    assert sent == preview.rstrip(b"\n"), "what was shown is what was sent"
+    assert sent in reporting.moretta("egress").stdout
+    assert hub.moretta("hub", "counts").stdout.split()[1:] == [
+        record["company_id"].encode(),
+        b"/v1/analyze",
+        b"200",
+        b"1",
+    ]
+
+
+def reporting_settings(hub: Place, url: str, key: Path) -> dict[str, str]:
+    """The settings of a deployment that reports to `hub`, which issues its company."""
+    issued = hub.moretta("hub", "companies", "create").stdout.decode()
+    fields = dict(line.split(":", 1) for line in issued.splitlines())
+    key.write_text(fields["signing key"].strip())
+    key.chmod(0o600)
+    return {
+        "MORETTA_COMPANY_ID": fields["company id"].strip(),
+        "MORETTA_USAGE_REPORT": "hub",
+        "MORETTA_HUB_URL": url,
+        "MORETTA_HUB_KEY_FILE": str(key),
+        "MORETTA_USAGE_REPORT_INTERVAL_S": "0.2",
+        "MORETTA_WORKERS": "1",
+    }
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def attempts(report: Path) -> int:
