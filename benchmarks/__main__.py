@@ -57,7 +57,7 @@ def _run(clip: Clip, source: Path, effort: Effort, scratch: Path, name: str) -> 
     ten_seconds = make_clip(source, scratch / "short.mp4", effort.short_s)
     findings = [
         *speed_findings(outcomes),
-        decode_finding(clip, scratch, effort.repetitions, _tell),
+        decode_finding(max(clip, ten_seconds, key=lambda made: made.frames), scratch, effort.repetitions, _tell),
         memory_finding(ten_seconds, scratch, effort, _tell),
         *service_findings(still_of(clip), effort, _tell),
         import_finding(scratch, effort, _tell),
