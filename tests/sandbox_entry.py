@@ -4,15 +4,17 @@ A request is JSON: `{"try": NAME, ...}`. The answer is JSON: `{"errno": None}` w
 kernel's number; `result` holds what the attempt returned.
 """
 
-# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH115, PTH208, PTH211
 
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import signal
 import socket
 import stat
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -148,6 +150,9 @@ def _path_call(_media: int, _: Progress, call: str, path: str) -> None:
         "chdir": lambda: os.chdir(path),
         "mkfifo": lambda: os.mkfifo(path + ".fifo"),
         "setxattr": lambda: os.setxattr(path, "user.mark", b"1"),
+        "getxattr": lambda: print(os.getxattr(path, "user.mark")),
+        "listxattr": lambda: print(os.listxattr(path)),
+        "readlink": lambda: print(os.readlink(path)),
     }
     calls[call]()
 
@@ -190,6 +195,20 @@ def _ptrace_parent(_media: int, _: Progress) -> None:
 
 def _kill_parent(_media: int, _: Progress, number: int = signal.SIGTERM) -> None:
     os.kill(os.getppid(), number)
+
+
+def _starve(_media: int, _: Progress, how: str, pid: int) -> None:
+    ways: dict[str, Callable[[], None]] = {
+        "scheduler": lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)),
+        "affinity": lambda: os.sched_setaffinity(pid, [min(os.sched_getaffinity(pid))]),
+        "priority": lambda: os.setpriority(os.PRIO_PROCESS, pid, 19),
+    }
+    ways[how]()
+
+
+def _signal_parent_through_channel(_media: int, _: Progress, request: int) -> None:
+    """What fcntl(2) does with F_SETOWN, by way of ioctl(2): the kernel sends SIGIO to whom the socket belongs."""
+    fcntl.ioctl(_channel(), request, struct.pack("=i", os.getppid()))
 
 
 def _memory_bomb(_media: int, _: Progress) -> int:

@@ -142,6 +142,28 @@ def test_the_server_can_be_neither_signalled_nor_traced(pool: WorkerPool, media:
     assert received == []
 
 
+def test_another_process_cannot_be_starved(pool: WorkerPool, media: int) -> None:
+    with WorkerPool("sandbox_entry:handler", mode=Mode.BEST_EFFORT, environment={"PYTHONPATH": TESTS}) as other:
+        neighbour = attempt(other, media, "identity")["result"]["pid"]
+        for how in ("scheduler", "affinity", "priority"):
+            assert attempt(pool, media, "starve", how=how, pid=neighbour)["errno"] in DENIED, how
+        assert os.sched_getscheduler(neighbour) != os.SCHED_IDLE
+
+
+@pytest.mark.parametrize("request_", [0x8901, 0x8902], ids=["FIOSETOWN", "SIOCSPGRP"])
+def test_the_server_cannot_be_made_the_owner_of_a_workers_signals(pool: WorkerPool, media: int, request_: int) -> None:
+    assert attempt(pool, media, "signal_parent_through_channel", request=request_)["errno"] in DENIED
+
+
+def test_no_attribute_or_link_of_a_file_can_be_read_by_its_name(pool: WorkerPool, media: int, tmp_path: Path) -> None:
+    existing, link = tmp_path / "existing", tmp_path / "link"
+    existing.write_bytes(b"kept")
+    link.symlink_to("where-somebody-keeps-something")
+    os.setxattr(existing, "user.mark", b"where it was downloaded")
+    for call, path in (("getxattr", existing), ("listxattr", existing), ("readlink", link)):
+        assert attempt(pool, media, "path_call", call=call, path=str(path))["errno"] in DENIED, call
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers below are those of x86_64")
 @pytest.mark.parametrize(
     ("name", "number"),

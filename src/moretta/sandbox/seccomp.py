@@ -35,6 +35,7 @@ _CLONE_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x100000
 # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND and the bit that makes O_TMPFILE; the same on both architectures.
 _OPEN_FOR_WRITING = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 _SIGNALLING_FCNTL = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others through a descriptor
+_SIGNALLING_IOCTL = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP: the same by another name, for sockets
 _DENIED_PRCTL = (
     libc.PR_SET_PDEATHSIG,
     libc.PR_SET_DUMPABLE,
@@ -112,6 +113,7 @@ def assemble(machine: str, own_pid: int, *, may_read: bool = False) -> list[Inst
         "tgkill": _only_if_equal(0, own_pid),
         "prctl": _unless_equal(0, _DENIED_PRCTL),
         "fcntl": _unless_equal(1, _SIGNALLING_FCNTL),
+        "ioctl": _unless_equal(1, _SIGNALLING_IOCTL),
         "prlimit64": _only_if_null(2),
     }
     for name, body in bodies.items():

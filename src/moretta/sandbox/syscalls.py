@@ -22,7 +22,8 @@ NETWORK: tuple[Row, ...] = (
     ("sendmmsg", 307, 269),
 )
 
-# Whatever names, makes or changes a file. Reading by name is `open` and `openat`, which the filter treats on their own.
+# Whatever names, makes or changes a file, or tells what is kept beside its content. Reading by name is `open` and `openat`,
+# which the filter treats on their own.
 FILES: tuple[Row, ...] = (
     ("creat", 85, None),
     ("openat2", 437, 437),
@@ -54,6 +55,14 @@ FILES: tuple[Row, ...] = (
     ("utimes", 235, None),
     ("futimesat", 261, None),
     ("utimensat", 280, 88),
+    ("readlink", 89, None),
+    ("readlinkat", 267, 78),
+    ("getxattr", 191, 8),
+    ("lgetxattr", 192, 9),
+    ("fgetxattr", 193, 10),
+    ("listxattr", 194, 11),
+    ("llistxattr", 195, 12),
+    ("flistxattr", 196, 13),
     ("setxattr", 188, 5),
     ("lsetxattr", 189, 6),
     ("fsetxattr", 190, 7),
@@ -89,12 +98,14 @@ FILES: tuple[Row, ...] = (
     ("syncfs", 306, 267),
     ("fchmodat2", 452, 452),
     ("setxattrat", 463, 463),
+    ("getxattrat", 464, 464),
+    ("listxattrat", 465, 465),
     ("removexattrat", 466, 466),
     ("open_tree_attr", 467, 467),
     ("file_setattr", 469, 469),
 )
 
-# Whatever starts, inspects or signals a process, or changes who this one is.
+# Whatever starts, inspects, signals or slows down a process, or changes who this one is.
 PROCESSES: tuple[Row, ...] = (
     ("execve", 59, 221),
     ("execveat", 322, 281),
@@ -117,6 +128,12 @@ PROCESSES: tuple[Row, ...] = (
     ("setpgid", 109, 154),
     ("setsid", 112, 157),
     ("setrlimit", 160, 164),
+    ("setpriority", 141, 140),
+    ("sched_setparam", 142, 118),
+    ("sched_setscheduler", 144, 119),
+    ("sched_setaffinity", 203, 122),
+    ("sched_setattr", 314, 274),
+    ("ioprio_set", 251, 30),
     ("setuid", 105, 146),
     ("setgid", 106, 144),
     ("setreuid", 113, 145),
@@ -199,6 +216,7 @@ BY_ARGUMENT: tuple[Row, ...] = (
     ("prctl", 157, 167),
     ("prlimit64", 302, 261),
     ("fcntl", 72, 25),
+    ("ioctl", 16, 29),
 )
 
 DENIED = (*NETWORK, *FILES, *PROCESSES, *KERNEL, *IPC)

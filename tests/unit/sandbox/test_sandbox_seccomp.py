@@ -131,6 +131,15 @@ def test_the_ways_to_undo_the_confinement_are_denied(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_no_other_process_can_be_made_the_owner_of_a_sockets_signals(machine: str) -> None:
+    f_setown, f_setown_ex, fiosetown, siocspgrp, fionread = 8, 15, 0x8901, 0x8902, 0x541B
+    assert {verdict(machine, "fcntl", 3, command, 1) for command in (f_setown, f_setown_ex)} == {DENY}
+    assert {verdict(machine, "ioctl", 3, command) for command in (fiosetown, siocspgrp)} == {DENY}
+    assert verdict(machine, "ioctl", 3, fiosetown | 1 << 32) == DENY  # the kernel looks at the lower half alone
+    assert verdict(machine, "ioctl", 3, fionread) == ALLOW
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_no_number_is_listed_twice(machine: str) -> None:
     listed = list(numbers((*DENIED, *BY_ARGUMENT), machine).values())
     assert len(listed) == len(set(listed))
