@@ -94,6 +94,29 @@ def test_work_ends_and_memory_is_freed_when_the_caller_goes_away() -> None:
     assert house.meter.records[0][1] == 409
 
 
+def test_an_answer_that_was_ready_when_the_caller_went_away_is_given_to_the_repetition() -> None:
+    begun, gone = threading.Event(), threading.Event()
+
+    def work(_: OnProgress | None) -> None:
+        begun.set()
+        assert gone.wait(10)
+
+    house = House(work)
+    headers = {**house.auth(), "Idempotency-Key": "sent-over-a-bad-line", "Content-Type": "image/png"}
+    with house.served() as base:
+        address = urlsplit(base)
+        first = http.client.HTTPConnection(str(address.hostname), address.port)
+        first.request("POST", "/v1/analyze", body=PNG, headers=headers)
+        assert begun.wait(10)
+        first.close()
+        time.sleep(0.3)  # the server learns of it
+        gone.set()
+        wait_until(lambda: '"request"' in house.log.getvalue())
+        second = httpx.post(f"{base}/v1/analyze", content=PNG, headers=headers)
+    assert (second.status_code, second.headers.get("idempotency-replayed")) == (200, "true")
+    assert [record[1] for record in house.meter.records] == [200]
+
+
 def test_the_service_ends_although_work_and_readers_are_under_way() -> None:
     ended = threading.Semaphore(0)
 

@@ -74,8 +74,10 @@ async def while_connected(
 ) -> Analysis:
     """The result of `work`, run in a thread; its progress callback cancels it once the caller has gone away.
 
+    Work that had ended by then keeps its result: it has been counted, and a repetition with an idempotency key gets it.
+
     Raises:
-        ClientDisconnect: the caller went away.
+        ClientDisconnect: the caller went away, and the work was cancelled.
         Exception: whatever `work` raises.
     """
     stop = threading.Event()
@@ -103,7 +105,7 @@ async def while_connected(
         except Exception as error:
             outcome = error
         group.cancel_scope.cancel()
-    if gone:
+    if gone and isinstance(outcome, Cancelled):
         raise ClientDisconnect
     if isinstance(outcome, Exception):
         raise outcome
