@@ -4,6 +4,7 @@ Belongs here: numbers. Does not belong here: words.
 """
 
 import math
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,7 +73,7 @@ def judge(rows: list[Row], kind: MediaKind, fusion: CalibratedFusion, part: str 
     for row, report in zip(rows, reports, strict=True):
         if row.item.species == "genuine":
             for reason in report.insufficient:
-                words = " ".join(w for w in reason.split() if not any(c.isdigit() for c in w))
+                words = re.sub(r"[0-9]+(\.[0-9]+)?", "N", reason, count=1)
                 reasons[words] = reasons.get(words, 0) + 1
     inside = scored & np.isin(names, ["genuine", *fitted])
     kept = _Kept(scores[inside], names[inside], [u for u, i in zip(units, inside, strict=True) if i])

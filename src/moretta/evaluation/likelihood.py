@@ -90,7 +90,12 @@ class Weights:
 
 
 def fit_weights(
-    evidence: Values, genuine: npt.NDArray[np.bool_], weights: Values, penalty: float, prior: Values
+    evidence: Values,
+    genuine: npt.NDArray[np.bool_],
+    weights: Values,
+    penalty: float,
+    prior: Values,
+    most: Values | None = None,
 ) -> Weights:
     """Logistic regression with weights of at least 0, drawn towards a `prior` weight of each column.
 
@@ -101,6 +106,7 @@ def fit_weights(
         penalty: of squared distances from `prior`, in nats per item.
         prior: what each column deserves where the data cannot say more, shape (k,): 1 for evidence that stands alone, less
             for evidence that others repeat.
+        most: the largest weight of each column, shape (k,); `MOST_WEIGHT` where None.
     """
     sign = np.where(genuine, 1.0, -1.0)
     share = weights / weights.sum()
@@ -115,8 +121,9 @@ def fit_weights(
         )
         return value, gradient
 
-    start = np.append(prior, 0.0)
-    bounds = [(0.0, MOST_WEIGHT)] * evidence.shape[1] + [(None, None)]
+    start = np.append(np.minimum(prior, MOST_WEIGHT if most is None else most), 0.0)
+    limits = np.full(evidence.shape[1], MOST_WEIGHT) if most is None else most
+    bounds = [*((0.0, float(limit)) for limit in limits), (None, None)]
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return Weights(np.asarray(found.x[:-1], np.float64), float(found.x[-1]))
 
