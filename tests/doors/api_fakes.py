@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from moretta.api.app import create_app
 from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
 from moretta.core.analysis import Analysis, AnalysisRequest, FaceReport, MediaInfo, ModelUse, Notice, Progress
-from moretta.core.errors import NotAuthenticated, NotFound
+from moretta.core.errors import NotAuthenticated, NotFound, ScopeMissing
 from moretta.core.keys import API_KEY_PREFIX, ApiKeyInfo, IssuedKey, Scope, new_bearer_token
 from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
@@ -157,7 +157,9 @@ class House:
         self.app: FastAPI = create_app(self.services, self.log)
 
     @staticmethod
-    def _egress() -> Mapping[str, Json]:
+    def _egress(company_id: str) -> Mapping[str, Json]:
+        if company_id != COMPANY:
+            raise ScopeMissing("the operator's own")
         return {"sent": [], "addresses": []}
 
     def pass_time(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from api_fakes import COMPANY, PNG, House, is_problem
+from api_fakes import COMPANY, OTHER_COMPANY, PNG, House, is_problem
 
 from moretta.core.keys import Scope
 
@@ -88,6 +88,13 @@ def test_a_key_request_is_json_and_small() -> None:
     is_problem(house.call("POST", "/v1/keys", token=house.admin, content=b"a=b"), 415, "media.unsupported")
     big = {"scopes": ["admin"], "label": "x" * 20_000}
     is_problem(house.call("POST", "/v1/keys", token=house.admin, json=big), 413, "media.too_large")
+
+
+def test_the_ledger_of_what_was_sent_is_asked_for_the_callers_company() -> None:
+    house = House()
+    elsewhere = house.keys.create(OTHER_COMPANY, [Scope.ADMIN]).token
+    assert house.call("GET", "/v1/egress", token=house.admin).json() == {"sent": [], "addresses": []}
+    is_problem(house.call("GET", "/v1/egress", token=elsewhere), 403, "key.scope_missing")
 
 
 def test_usage_shows_the_own_company_only() -> None:

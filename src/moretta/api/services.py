@@ -109,7 +109,8 @@ class ApiSettings:
 class Services:
     """Everything behind the door. The wiring fills it; tests fill it with fakes.
 
-    `egress()` is the ledger of all that was sent and all that may be, as JSON; `whitepaper()` is Markdown.
+    `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
+    that is not the operator's own. `whitepaper()` is Markdown.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
 
@@ -117,7 +118,7 @@ class Services:
     keys: ApiKeys
     meter: Meter
     usage: UsageCounts
-    egress: Callable[[], Mapping[str, Json]]
+    egress: Callable[[str], Mapping[str, Json]]
     whitepaper: Callable[[], str]
     sandbox_status: Callable[[], Mapping[str, Json]]
     readiness: Callable[[], Readiness]

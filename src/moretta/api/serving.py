@@ -4,13 +4,16 @@ Belongs here: filling `Services`. Does not belong here: routes, or anything that
 """
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from moretta import __version__
 from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
+from moretta.core.errors import ScopeMissing
 from moretta.core.keys import IssuedKey, Scope
 from moretta.settings import Settings
+from moretta.storage.deployment import local_company_id
 from moretta.usage.egress import Egress
 from moretta.usage.reporting import ReportLoop
 from moretta.wiring.executor import PoolExecutor, start_executor
@@ -47,12 +50,14 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
 
 def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor) -> Services:
     egress = build_egress(settings, deployment)
+    # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.
+    own = {deployment.company_id, local_company_id(deployment.engine)}
     return Services(
         executor=executor,
         keys=deployment.keys,
         meter=deployment.meter,
         usage=deployment.usage,
-        egress=lambda: _egress(egress),
+        egress=lambda company_id: _egress(egress, own, company_id),
         whitepaper=lambda: whitepaper(settings),
         sandbox_status=lambda: _sandbox(settings, executor),
         readiness=lambda: _readiness(executor),
@@ -76,7 +81,11 @@ def _first_key(deployment: Deployment) -> IssuedKey | None:
     return deployment.keys.create(deployment.company_id, [Scope.ADMIN], label="first key")
 
 
-def _egress(egress: Egress) -> dict[str, Json]:
+def _egress(egress: Egress, own: AbstractSet[str], company_id: str) -> dict[str, Json]:
+    if company_id not in own:
+        raise ScopeMissing(
+            "The ledger holds the operator's own batches: ask with an admin key of the operator's company."
+        )
     attempts = [
         {**asdict(attempt), "content": attempt.content.decode("utf-8", "replace")} for attempt in egress.attempts()
     ]

@@ -1,10 +1,13 @@
 """Settings become the right parts, and a missing one is a message."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from moretta.core.errors import ModelCorrupt, ModelMissing, RequestInvalid
+from moretta.api import serving
+from moretta.core.errors import ModelCorrupt, ModelMissing, RequestInvalid, ScopeMissing
+from moretta.sandbox.pool import WorkerPool
 from moretta.settings import Settings
 from moretta.usage.envelope import new_signing_key
 from moretta.wiring import executor
@@ -41,6 +44,19 @@ def test_nothing_is_reported_unless_asked_for(tmp_path: Path) -> None:
         assert build_reporter(settings, deployment) is None
         summary = build_egress(settings, deployment).summary()
     assert (summary.reporter, summary.attempts, summary.bytes_sent, summary.addresses) == ("off", 0, 0, ())
+
+
+def test_the_ledger_is_shown_to_the_operators_companies_and_to_no_other(tmp_path: Path) -> None:
+    """A deployment may hold keys of several companies; the batches in its ledger are those of one."""
+    with opened(Settings(data_dir=tmp_path)) as before:
+        made_up = before.company_id
+    settings = Settings(data_dir=tmp_path, company_id=COMPANY)
+    with opened(settings) as deployment:
+        services = serving._services(settings, deployment, executor.PoolExecutor(cast(WorkerPool, None)))
+        for own in (COMPANY, made_up):
+            assert services.egress(own)["reporter"] == "off"
+        with pytest.raises(ScopeMissing):
+            services.egress("co_" + "f" * 20)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def _add_counts(app: FastAPI, services: Services, any_key: Guard, may_administer
         },
     )
     async def get_egress(key: Annotated[ApiKeyInfo, Depends(may_administer)]) -> Response:
-        return _json(dict[str, Any], dict(await anyio.to_thread.run_sync(services.egress)))
+        return _json(dict[str, Any], dict(await anyio.to_thread.run_sync(services.egress, key.company_id)))
 
 
 def _add_keys(app: FastAPI, services: Services, may_administer: Guard) -> None:
