@@ -5,6 +5,7 @@ Belongs here: reading arguments, showing progress, a readable summary. Does not 
 
 import json
 import os
+import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -135,20 +136,35 @@ def _problem_line(error: MorettaError) -> bytes:
 
 def _check_target(path: Path | None) -> None:
     """Refuse before the work what could not be written after it."""
-    if path is None:
+    if path is None or _is_stream(path):
         return
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+    if path.is_dir() or not os.access(_followed(path).parent, os.W_OK | os.X_OK):
         raise RequestInvalid("expected the output to be a file in a folder that exists and can be written to")
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
+    """Put `content` into a file as a whole; a pipe or a device is written to, and never replaced by a file."""
+    # Its name cannot be foreseen and it must be new: nobody who may write to the folder decides what is overwritten.
+    partial = _followed(path).with_name(f".moretta-{secrets.token_hex(8)}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
+        if _is_stream(path):
+            path.write_bytes(content)
+            return
+        with partial.open("xb") as file:
+            file.write(content)
+        partial.replace(_followed(path))
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise RequestInvalid(f"expected a place to write the output; it cannot be written: {error.strerror}") from None
+
+
+def _is_stream(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _followed(path: Path) -> Path:
+    """Where `path` leads, links resolved, whether or not something is there."""
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
