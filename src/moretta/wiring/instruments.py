@@ -18,6 +18,7 @@ from moretta.trust import conditions
 from moretta.trust.blending_detector import BlendingDetector, blending_weights
 from moretta.trust.cues import standard_cues
 from moretta.trust.fuse import CalibratedFusion
+from moretta.trust.scorers import ANTI_SPOOFING, LEARNED_BLENDING
 from moretta.use_cases.instruments import Instruments
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
@@ -35,6 +36,9 @@ from moretta.vision.track import FaceTracker
 # A still may show a crowd; a video is followed face by face, and each one costs time in every frame.
 MAX_FACES_STILL = 100
 MAX_FACES_VIDEO = 20
+
+# The cues that ask a network of their own, and its name; the face embedder also serves the tracker and is always used.
+NETWORK_CUES = {ANTI_SPOOFING: "face-antispoofing", LEARNED_BLENDING: "blending"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Workshop:
             self._attributes[Feature.EXPRESSION] = ExpressionModel(self._open("expression"))
         self._cues = standard_cues(self._embedder, self._spoof, self._blending)
         self._fusion = CalibratedFusion()
+        self._counted = {kind: self._fusion.counted(kind) | {conditions.NAME} for kind in MediaKind}
 
     def _open(self, name: str) -> OnnxSession | LiteRtSession:
         model = load(name, self._models_dir)
@@ -129,13 +134,14 @@ class Workshop:
         )
 
     def _cues_of(self, request: AnalysisRequest) -> tuple[TrustCue, ...]:
-        """Every cue; under the fast profile those that can move the score, and the conditions by which fusion abstains."""
-        if request.profile is not Profile.FAST:
-            return self._cues
-        counted = {kind: self._fusion.counted(kind) | {conditions.NAME} for kind in MediaKind}
+        """The cues that can move the score, and the conditions by which fusion abstains.
+
+        The accurate profile also measures those that cannot, for the record, but runs no network only for that.
+        """
         kept = []
         for cue in self._cues:
-            kinds = frozenset(kind for kind in cue.kinds if cue.name in counted[kind])
+            free = request.profile is Profile.ACCURATE and cue.name not in NETWORK_CUES
+            kinds = cue.kinds if free else frozenset(k for k in cue.kinds if cue.name in self._counted[k])
             if kinds:
                 kept.append(_Narrowed(cue, kinds))
         return tuple(kept)
@@ -143,7 +149,8 @@ class Workshop:
     def _models(self, wants: frozenset[Feature]) -> tuple[ModelUse, ...]:
         names = ["centerface", "face-landmark", "iris-landmark"]
         if Feature.TRUST in wants:
-            names += ["mobilefacenet", "face-antispoofing", "blending"]
+            counted = frozenset[str]().union(*self._counted.values())
+            names += ["mobilefacenet", *(model for cue, model in NETWORK_CUES.items() if cue in counted)]
         names += [feature.value for feature in self._attributes if feature in wants]
         if Feature.POSTURE in wants:
             names += ["pose-detection", "pose-landmark"]
