@@ -13,6 +13,9 @@ from moretta.core.errors import WorkerLost
 
 T = TypeVar("T")
 
+# What sizes and counts of media stay under, by far; NaN is not under it.
+_MOST = 2**53
+
 
 @cache
 def _analyses() -> TypeAdapter[Analysis]:
@@ -55,7 +58,12 @@ def parse_analysis(raw: bytes) -> Analysis:
     Raises:
         WorkerLost: it is not an analysis.
     """
-    return _parsed(_analyses(), raw)
+    analysis = _parsed(_analyses(), raw)
+    media = analysis.media
+    numbers = (media.width, media.height, media.frames, media.bytes, media.duration_s or 0.0, media.frame_rate or 0.0)
+    if not all(0 <= number < _MOST for number in numbers):
+        raise _not_a_result()
+    return analysis
 
 
 def parse_progress(raw: bytes) -> Progress:
@@ -67,4 +75,8 @@ def _parsed(adapter: TypeAdapter[T], raw: bytes) -> T:
     try:
         return adapter.validate_json(raw)
     except ValidationError:
-        raise WorkerLost("expected a result from the analysis process, got something else; it is dropped") from None
+        raise _not_a_result() from None
+
+
+def _not_a_result() -> WorkerLost:
+    return WorkerLost("expected a result from the analysis process, got something else; it is dropped")

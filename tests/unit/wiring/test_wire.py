@@ -55,3 +55,23 @@ def test_anything_else_is_dropped_and_not_repeated(said: bytes) -> None:
     with pytest.raises(WorkerLost) as lost:
         parse_analysis(said)
     assert "marked-text" not in repr((lost.value, lost.value.__cause__))
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        {"frames": -1},
+        {"frames": 2**60},
+        {"duration_s": -5.0},
+        {"duration_s": float("inf")},
+        {"duration_s": float("nan")},
+        {"width": -1},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_media_has_are_dropped(media: dict[str, float]) -> None:
+    """They would be counted: in metrics that never come back from infinity, and as an answer that then fails."""
+    said = json.loads(analysis_json(ANALYSIS))
+    said["media"] |= media
+    with pytest.raises(WorkerLost):
+        parse_analysis(json.dumps(said).encode())
