@@ -170,9 +170,9 @@ class House:
 
     def call(self, method: str, url: str, *, token: str | None = "", **given: Any) -> httpx.Response:
         """Ask in process; `token` None: without a key, "": with the analysing one."""
-        headers = dict(given.pop("headers", {}))
+        headers = httpx.Headers(given.pop("headers", {}))
         if token is not None:
-            headers |= self.auth(token)
+            headers.update(self.auth(token))
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)

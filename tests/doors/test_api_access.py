@@ -15,6 +15,15 @@ def test_the_key_is_taken_from_the_headers_that_other_services_use(header: str) 
     assert house.analyze(token=None, headers={header: house.token}).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "token"])
+def test_two_keys_in_one_header_sent_twice_are_refused(name: str) -> None:
+    """A proxy in front may look at the last of them where we look at the first."""
+    house = House()
+    prefix = "Bearer " if name == "Authorization" else ""
+    headers = [(name, prefix + house.token), (name, prefix + house.other)]
+    is_problem(house.call("GET", "/v1/usage", token=None, headers=headers), 401, "key.invalid")
+
+
 def test_a_call_without_a_valid_key_is_refused_before_the_upload_is_read() -> None:
     house = House()
     for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": f"Basic {house.token}"}):

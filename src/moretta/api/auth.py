@@ -95,16 +95,14 @@ def guard(services: Services, limiter: RateLimiter, scope: Scope | None) -> Guar
 
 
 def _presented_token(request: Request) -> str | None:
-    scheme, credentials = get_authorization_scheme_param(request.headers.get("authorization"))
-    tokens = {
-        token
-        for token in (
-            credentials if scheme.lower() == "bearer" else "",
-            request.headers.get("x-api-key", ""),
-            request.headers.get("token", ""),
-        )
-        if token
-    }
+    headers = request.headers
+    bearers = (get_authorization_scheme_param(value) for value in headers.getlist("authorization"))
+    presented = (
+        *(credentials for scheme, credentials in bearers if scheme.lower() == "bearer"),
+        *headers.getlist("x-api-key"),
+        *headers.getlist("token"),
+    )
+    tokens = {token for token in presented if token}
     if len(tokens) > 1:
-        raise NotAuthenticated("Expected one API key, got different ones in different headers; send one of them.")
+        raise NotAuthenticated("Expected one API key, got different ones in the headers; send one of them.")
     return tokens.pop() if tokens else None
