@@ -51,8 +51,11 @@ def serve_app(app: Any, listener: socket.socket, **options: Any) -> None:
     """Answer requests with the ASGI `app` until a signal; neither addresses nor paths are logged."""
     import uvicorn
 
+    from moretta.api.patience import PatientOnce
+
     config = uvicorn.Config(
         app,
+        http=PatientOnce,
         access_log=False,
         server_header=False,
         log_level="warning",
