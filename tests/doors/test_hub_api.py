@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_a_batch_is_kept_once_and_acknowledged_alike_each_time(hub: Hub, client:
     assert first.content == second.content
     assert first.json().keys() == {"batch_id", "company_id", "records", "sha256"}
     assert [(count.day, count.items) for count in hub.counts()] == [("2025-03-01", 2), ("2025-03-02", 3)]
+
+
+def test_a_batch_that_stands_still_is_given_up(hub: Hub, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may connect to a hub: nobody keeps a connection by sending nothing."""
+    monkeypatch.setattr("moretta.api.hub.BODY_S", 0.2)
+    with socket.create_connection((str(client.base_url.host), client.base_url.port or 0)) as connection:
+        connection.settimeout(5)
+        head = (
+            "POST /v1/batches HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        connection.sendall(head.encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408")
 
 
 def test_a_used_batch_id_for_other_records_is_refused(hub: Hub, client: httpx.Client) -> None:

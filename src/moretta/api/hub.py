@@ -4,6 +4,7 @@ Belongs here: the hub's addresses. Does not belong here: what a batch must be (s
 Served with TLS by `moretta hub serve`; it keeps no access log, so no address of a reporter stays anywhere.
 """
 
+import asyncio
 import base64
 import binascii
 import re
@@ -18,10 +19,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
-from moretta.api.problems import install_problem_handlers, problem_response
+from moretta.api.problems import UploadTimeout, install_problem_handlers, problem_response
 from moretta.core.errors import NotAuthenticated, ScopeMissing, UsageRejected
 from moretta.usage.envelope import ENVELOPE_BYTES_MAX
 from moretta.usage.hub import Hub
+
+# Longer than a reporter gives the whole exchange (`usage.report`).
+BODY_S = 30.0
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -101,12 +105,16 @@ class _Page:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, read no further than the limit."""
+    """The body, read no further than the limit, and for no longer than `BODY_S`."""
     raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > ENVELOPE_BYTES_MAX:
-            raise UsageRejected(f"expected at most {ENVELOPE_BYTES_MAX} bytes")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > ENVELOPE_BYTES_MAX:
+                    raise UsageRejected(f"expected at most {ENVELOPE_BYTES_MAX} bytes")
+    except TimeoutError:
+        raise UploadTimeout("The batch took too long; it is sent again with the next report.") from None
     return bytes(raw)
 
 
