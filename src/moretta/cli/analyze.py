@@ -100,6 +100,7 @@ def _analysed(
 
 def demo(
     media: Annotated[Path | None, typer.Argument(help="Your own clip or picture instead of the demo's.")] = None,
+    profile: ProfileOption = Profile.FAST,
     report: Report = Path("report.html"),
 ) -> None:
     """Analyse a real clip of a talking person, print the result and write an HTML report."""
@@ -107,8 +108,8 @@ def demo(
         from moretta.vision.models import fetch_demo_clip
 
         media = fetch_demo_clip(Settings().media_dir)
-    analyze([str(media)], report=report)
-    typer.echo(f"Open {report} in a browser. Nothing left this machine: `moretta egress` lists every byte ever sent.")
+    analyze([str(media)], profile=profile, report=report)
+    typer.echo(f"Open {report} in a browser. The clip did not leave this machine; `moretta egress` lists all that ever did.")
 
 
 def _label(name: str) -> str:
