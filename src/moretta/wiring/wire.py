@@ -3,6 +3,7 @@
 Belongs here: the one place where an `Analysis` becomes bytes and bytes become one, strictly checked.
 """
 
+import re
 from functools import cache
 from typing import TypeVar
 
@@ -15,6 +16,9 @@ T = TypeVar("T")
 
 # What sizes and counts of media stay under, by far; NaN is not under it.
 _MOST = 2**53
+# Control characters in a string of JSON, as escapes and as they are: our words need none, and a terminal obeys them.
+_ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:[bfnrt]|u00(?:[0189][0-9a-f]|7f))", re.IGNORECASE)
+_PLAIN = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
 @cache
@@ -72,10 +76,18 @@ def parse_progress(raw: bytes) -> Progress:
 
 
 def _parsed(adapter: TypeAdapter[T], raw: bytes) -> T:
+    if _commands_a_terminal(raw):
+        raise _not_a_result()
     try:
         return adapter.validate_json(raw)
     except ValidationError:
         raise _not_a_result() from None
+
+
+def _commands_a_terminal(raw: bytes) -> bool:
+    # Results are numbers for the most part: a look for single bytes first spares them the search.
+    escaped = b"\\" in raw and _ESCAPED.search(raw) is not None
+    return escaped or ((b"\xc2" in raw or b"\x7f" in raw) and _PLAIN.search(raw) is not None)
 
 
 def _not_a_result() -> WorkerLost:

@@ -1,6 +1,7 @@
 """What a worker says is believed only where it is an analysis."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -75,3 +76,21 @@ def test_numbers_that_no_media_has_are_dropped(media: dict[str, float]) -> None:
     said["media"] |= media
     with pytest.raises(WorkerLost):
         parse_analysis(json.dumps(said).encode())
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x00", "\n", "\x7f", "\x9b"], ids=ascii)
+def test_text_that_would_command_a_terminal_is_dropped(character: str) -> None:
+    said = analysis_json(replace(ANALYSIS, warnings=(Notice("a.code", f"a {character} detail"),)))
+    as_escapes = json.dumps(json.loads(said)).encode()
+    for raw in (said, as_escapes):
+        with pytest.raises(WorkerLost):
+            parse_analysis(raw)
+    with pytest.raises(WorkerLost):
+        parse_progress(progress_json(Progress(f"{character}[2J", 5, None, 24.5, 0.2, 1)))
+
+
+def test_text_in_any_language_and_with_any_sign_is_kept() -> None:
+    detail = 'Gesicht: größer, 顔, "quoted", back\\slash, \\u001b spelt out, é'
+    analysis = replace(ANALYSIS, warnings=(Notice("a.code", detail),))
+    assert parse_analysis(analysis_json(analysis)) == analysis
+    assert parse_analysis(json.dumps(json.loads(analysis_json(analysis))).encode()) == analysis
