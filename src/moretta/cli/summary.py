@@ -68,7 +68,7 @@ def _cues(cues: Sequence[Cue]) -> Table:
     table.add_column("what was found", overflow="fold")
     for cue in cues:
         ratio = "–" if cue.log_likelihood_ratio is None else f"{cue.log_likelihood_ratio:+.2f}"
-        table.add_row(cue.name.replace("_", " "), ratio, f"{cue.weight:.2f}", cue.explanation)
+        table.add_row(Text(cue.name.replace("_", " ")), ratio, f"{cue.weight:.2f}", Text(cue.explanation))
     return table
 
 
