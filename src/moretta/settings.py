@@ -76,7 +76,11 @@ class Settings(BaseSettings):
     usage_report: Literal["off", "file", "hub"] = Field("off", description="Where usage counts are reported to.")
     usage_report_file: Path | None = Field(None, description="For `file`: signed batches are appended here.")
     usage_report_interval_s: float = Field(3600.0, gt=0, description="Seconds between two reports.")
-    hub_url: str | None = Field(None, description="For `hub`: the vendor's hub, https (http only to this machine).")
+    hub_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^@\s?#]+$",  # no credentials: the whitepaper of a running service tells it to whoever asks
+        description="For `hub`: the vendor's hub, https (http only to this machine).",
+    )
     hub_key_file: Path | None = Field(None, description="The signing key that the hub issued, a file of mode 0600.")
     hub_ca_file: Path | None = Field(None, description="A CA certificate to trust for the hub instead of the system's.")
 

@@ -54,6 +54,15 @@ def test_a_value_that_cannot_be_used_is_refused_by_name_and_never_repeated(
     assert refused.value.__cause__ is None
 
 
+def test_an_address_with_credentials_is_refused_and_not_repeated() -> None:
+    """The hub takes none, and `/v1/whitepaper` tells the settings to whoever asks."""
+    with pytest.raises(RequestInvalid) as refused:
+        Settings(hub_url="https://user:marked-text@hub.example")
+    assert "MORETTA_HUB_URL" in refused.value.detail
+    assert "marked-text" not in refused.value.detail
+    assert Settings(hub_url="https://hub.example:8443/below").hub_url is not None
+
+
 def test_importing_the_sdk_does_not_load_the_libraries_of_the_workers() -> None:
     heavy = ("av", "cv2", "onnxruntime", "scipy", "ai_edge_litert", "fastapi", "sqlalchemy")
     code = f"import sys; import moretta; moretta.Analyzer; print([name for name in {heavy} if name in sys.modules])"
