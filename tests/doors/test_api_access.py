@@ -78,6 +78,7 @@ def test_an_administrator_makes_lists_and_revokes_keys_of_the_own_company_only()
         {"scopes": []},
         {"scopes": ["everything"]},
         {"scopes": ["admin"], "company_id": "co_x"},
+        {"scopes": ["admin"], "label": "x" * 81},
         {"scopes": ["admin"], "expires_at": "2020-01-01T00:00:00Z"},
         {"scopes": ["admin"], "expires_at": "2030-01-01T00:00:00"},
         [],

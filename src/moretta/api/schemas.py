@@ -73,7 +73,7 @@ class NewKey(BaseModel, extra="forbid"):
     """What a fresh key may do, until when, and the operator's note about it."""
 
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope), examples=[["media:analyze"]])
-    label: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
+    label: str = Field(default="", max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
     expires_at: datetime | None = Field(default=None, description="With a time zone and in the future; null: never.")
 
 
