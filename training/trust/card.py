@@ -82,7 +82,8 @@ def _data(reported: dict[MediaKind, Figures], on_fit: dict[MediaKind, Figures]) 
         "",
         "**Read the figures as optimistic.** The reporting side was looked at several times while cues were designed, and some"
         " choices were made after such a look: weights before any data that let a cue count fully where it alone answers for a"
-        " species, wide-tailed densities, and the allowances for genuine videos without a blink, from a hand-held camera, or that"
+        " species, wide densities, a limit to what stillness can say for a face, and the allowances for genuine videos without"
+        " a blink, from a hand-held camera, or that"
         " look blended. Only people and clips that nobody here has seen can give the true figures.",
         "",
         "| | fitting: items / people or clips | reporting: items / people or clips |",
@@ -193,7 +194,7 @@ def _cue_line(cue: CueFigures, names: list[str], fitted: Fitted) -> str:
 
 
 def _number(interval: Interval) -> str:
-    return f"{interval[0]:.2f} [{interval[1]:.2f}, {interval[2]:.2f}]"
+    return f"{interval[0]:.3f} [{interval[1]:.2f}, {interval[2]:.2f}]"
 
 
 def _percent(interval: Interval) -> str:

@@ -51,7 +51,8 @@ def fit_mapping(
     low, high = np.percentile(pooled, [1, 99])
     spread = max(_robust_spread(genuine), 0.05 * float(high - low), 1e-6)
     # Silverman's rule with the number of people, not of clips: clips of one person are no independent evidence.
-    width = 1.06 * spread * max(units, 1) ** -0.2
+    # The second term: the next person differs from the few known ones by more than they do from each other.
+    width = 1.06 * spread * max(units, 1) ** -0.2 + spread / np.sqrt(max(units, 1))
     knots = np.linspace(low - width, high + width, KNOTS)
     flat = FLAT_SHARE / float(knots[-1] - knots[0])
     p_genuine = (1 - FLAT_SHARE) * _density(knots, genuine, np.ones(len(genuine)), width) + flat

@@ -12,13 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from moretta.core.series import BoundedSeries
 from moretta.core.values import FaceSample, Floats, Measurement, MediaKind
 from moretta.trust.fingerprint import SIDE, Fingerprinter
 from moretta.trust.sampled import VIDEO, Clock, Schedule
 
 Sums = npt.NDArray[np.float64]
 
-KEPT = 512  # 17 s at 30 frames a second: loops of attackers are seconds long; 512 x 256 float32 are 0.5 MB
+# 8.5 s at 30 frames a second; longer loops are not found. More lags would make chance matches of long videos more likely.
+KEPT = 256
+# The closest match is taken in each stretch of this length and then the median over stretches: the least of a whole video would
+# grow less with its length, whoever is in it.
+STRETCH_S = 4.0
 MEMORY_STEPS = 24.0  # a match must hold for about 0.8 s
 MIN_LAG_STEPS = 24
 MOTION_STEPS = 8
@@ -29,7 +34,7 @@ WANTED_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """Value: log10 of the smallest distance to any earlier stretch over the motion meanwhile; very low for a loop."""
+    """Value: log10 of the smallest distance to an earlier stretch over the motion meanwhile; very low for a loop."""
 
     name: str = "repeated_frames"
     kinds: frozenset[MediaKind] = VIDEO
@@ -50,6 +55,8 @@ class RepetitionMeter:
         self._first_s: float | None = None
         self._last_s = 0.0
         self._closest: float | None = None
+        self._stretch_start_s = 0.0
+        self._stretches = BoundedSeries(64)
 
     def _restart(self) -> None:
         self._past = np.zeros((KEPT, SIDE * SIDE), np.float32)
@@ -70,21 +77,30 @@ class RepetitionMeter:
         if fresh or sample.time_s - self._last_s > 0.5:
             self._restart()
         if self._first_s is None:
-            self._first_s = sample.time_s
+            self._first_s = self._stretch_start_s = sample.time_s
         self._last_s = sample.time_s
+        if sample.time_s - self._stretch_start_s >= STRETCH_S:
+            if self._closest is not None:
+                self._stretches.add((self._closest,))
+            self._stretch_start_s, self._closest = sample.time_s, None
         self._compare(fingerprint)
         self._past[self._next] = fingerprint
         self._next = (self._next + 1) % KEPT
         self._count = min(self._count + 1, KEPT)
 
     def measure(self) -> Measurement:
-        """The closest repetition so far."""
+        """The median over stretches of the closest repetition in each."""
         observed_s = 0.0 if self._first_s is None else self._last_s - self._first_s
         if observed_s < MIN_OBSERVED_S:
             return Measurement(None, 0.0, "the face was in view too briefly to tell a loop")
-        if self._closest is None:
+        done = [value for column in self._stretches.columns() for value in column if value is not None]
+        closest = done if self._closest is None else [*done, self._closest]
+        if not closest:
             return Measurement(None, 0.0, "the face moved too little to tell a loop")
-        return Measurement(math.log10(max(self._closest, 1e-3)), min(1.0, observed_s / WANTED_S))
+        # In the first stretch there is hardly a past that could come again.
+        judged = closest[1:] or closest
+        value = float(np.median(np.log10(np.maximum(judged, 1e-3))))
+        return Measurement(value, min(1.0, observed_s / WANTED_S), detail={"stretches": float(len(closest))})
 
     def _compare(self, fingerprint: Floats) -> None:
         known = self._count

@@ -45,7 +45,7 @@ _FINDINGS: dict[str, Callable[[Measurement, float], str]] = {
     "blink_dynamics": _blinks,
     "pulse_presence": _power_of_ten("The strongest pulse-like rhythm holds {:.2f} times the power of the rest"),
     "pulse_coherence": _plain("Forehead and cheeks pulse together with a correlation of {:.2f}"),
-    "frozen_frames": _power_of_ten("In its stillest second the picture changed by {:.2f} grey levels"),
+    "frozen_frames": _power_of_ten("In its stillest second the picture moved by {:.2f} grey levels beyond its noise"),
     "repeated_frames": _power_of_ten("The closest earlier stretch differs by {:.2f} times the motion meanwhile"),
     "identity_stability": _plain("Moments half a second apart resemble each other with a similarity of {:.2f}"),
     "boundary_sharpness": _exp("The outline of the face has {:.2f} times the detail of what lies to either side"),

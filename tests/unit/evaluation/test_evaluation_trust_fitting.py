@@ -71,6 +71,6 @@ def test_card_tells_the_figures_of_the_fusion_that_was_written(scripts: SimpleNa
     assert video["print"].auc[1] <= video["print"].auc[0] <= video["print"].auc[2]
     assert 0 <= reported[MediaKind.VIDEO].calibration_error < 0.25
     written = scripts.card.card(fitted, reported, on_fit)
-    assert f"| print | 15 / 15 | 0 | {video['print'].mean_score:.1f} | {video['print'].auc[0]:.2f}" in written
+    assert f"| print | 15 / 15 | 0 | {video['print'].mean_score:.1f} | {video['print'].auc[0]:.3f}" in written
     assert "must not be used for" in written
     assert json.loads(text)["video"]["cues"]["tone_range"]["weight"] == 0.0

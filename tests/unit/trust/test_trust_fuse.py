@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from moretta.core.values import Measurement, MediaKind
 from moretta.trust.calibration import parse_calibration, read_calibration
+from moretta.trust.cues import standard_cues
 from moretta.trust.fuse import CalibratedFusion
 
 SLOPE = {"knots": [0.0, 1.0], "log_ratios": [-2.0, 2.0]}
@@ -121,3 +122,12 @@ def test_shipped_calibration_can_be_read() -> None:
     calibration = read_calibration()
     assert calibration.video.sigma > 0
     assert calibration.image.sigma > 0
+
+
+def test_shipped_calibration_knows_only_standard_cues_and_lets_some_of_each_kind_vote() -> None:
+    calibration = read_calibration()
+    kinds = {cue.name: cue.kinds for cue in standard_cues(object(), object(), object())}
+    for kind in MediaKind:
+        cues = calibration.of(kind).cues
+        assert all(kind in kinds[name] for name in cues)
+        assert sum(cue.weight > 0 for cue in cues.values()) >= 5

@@ -112,3 +112,18 @@ def test_surroundings_that_move_with_the_face_are_told_from_a_resting_background
             yield sample(pixels, points + np.array(move), time)
 
     assert value_of(SurroundCoherence(), moving(True)) < value_of(SurroundCoherence(), moving(False)) - 0.5
+
+
+def wandering(seconds: float):
+    """A small picture whose light wanders without ever repeating."""
+    drift = np.convolve(np.random.default_rng(6).normal(0, 9, 2000), np.hanning(11), "same")
+    tilt = np.convolve(np.random.default_rng(7).normal(0, 9, 2000), np.hanning(11), "same")
+    rows, cols = np.mgrid[0:60, 0:80].astype(np.float32)
+    mesh = (turned(head(), 0, False) - np.array((320, 240, 0))) * 0.2 + np.array((40, 30, 0))
+    for index, time in enumerate(times(seconds, 15)):
+        light = 128 + 0.05 * (drift[index] * (cols - 40) + tilt[index] * (rows - 30)) + 0.5 * drift[index]
+        yield sample(np.repeat(np.clip(light, 0, 255).astype(np.uint8)[..., None], 3, axis=2), mesh, time)
+
+
+def test_long_genuine_video_is_no_more_like_a_loop_than_a_short_one() -> None:
+    assert value_of(Repetition(), wandering(60)) > value_of(Repetition(), wandering(10)) - 0.25

@@ -47,7 +47,7 @@ def layers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     face = cv2.GaussianBlur(rng.uniform(60, 255, (480, 640, 3)).astype(np.float32), (0, 0), 4)
     mask = np.zeros((480, 640), np.float32)
     cv2.ellipse(mask, (round(CENTRE[0]), round(CENTRE[1])), (80, 100), 0, 0, 360, 1.0, -1)
-    return background, face, mask
+    return np.asarray(background, np.float32), face, mask
 
 
 def picture(seed: int = 1, noise: float = 2.0, shift: float = 0.0) -> np.ndarray:
@@ -55,9 +55,14 @@ def picture(seed: int = 1, noise: float = 2.0, shift: float = 0.0) -> np.ndarray
     background, face, mask = layers()
     move = np.array([[1, 0, shift], [0, 1, shift / 2]], np.float64)
     face, mask = cv2.warpAffine(face, move, (640, 480)), cv2.warpAffine(mask, move, (640, 480))
-    whole = background * (1 - mask[..., None]) + face * mask[..., None]
-    grain = np.random.default_rng(seed).standard_normal(whole.shape, np.float32) * noise
-    return np.clip(whole + grain, 0, 255).astype(np.uint8)
+    whole = background + (face - background) * mask[..., None]
+    return np.clip(whole + grain(seed % 11) * noise, 0, 255).astype(np.uint8)
+
+
+@functools.cache
+def grain(seed: int) -> np.ndarray:
+    """Noise of unit variance, 640x480; eleven of them are enough for no loop's period to divide."""
+    return np.random.default_rng(seed).standard_normal((480, 640, 3), np.float32)
 
 
 def sample(
