@@ -14,17 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from moretta.core.photoplethysmography import BAND_HZ, band_passed, evenly_sampled, pos
 from moretta.core.values import FaceSample, Measurement, MediaKind
 from moretta.trust.sampled import VIDEO
 
 Signal = npt.NDArray[np.float64]
 
 RATE_HZ = 20.0  # over twice the band's upper end with room for POS's window
-BAND_HZ = (0.7, 3.0)  # 42 to 180 beats a minute
 KEPT_ROWS = 900  # 30 s at 30 frames a second
 MIN_OBSERVED_S = 5.0
 WANTED_S = 15.0
-POS_WINDOW_S = 1.6  # Wang et al. 2017
 ABSENT = "the skin was in view too briefly for a pulse"
 
 
@@ -74,38 +73,13 @@ class PulseMeter:
         if observed_s < MIN_OBSERVED_S or len(self._rows) < 8 * observed_s:
             return Measurement(None, 0.0, ABSENT, detail)
         times = np.array([time for time, _ in self._rows])
-        colours = np.array([skin for _, skin in self._rows], np.float64).reshape(len(times), -1)
-        grid = np.arange(times[0], times[-1], 1 / RATE_HZ)
-        even = np.stack([np.interp(grid, times, column) for column in colours.T], axis=1).reshape(-1, 3, 3)
-        pulses = np.stack([band_passed(pos(even[:, region])) for region in range(3)])
+        colours = np.array([skin for _, skin in self._rows], np.float64)
+        even = evenly_sampled(times, colours, RATE_HZ)
+        pulses = np.stack([band_passed(pos(even[:, region], RATE_HZ), RATE_HZ) for region in range(3)])
         value = self._finding(pulses)
         if not math.isfinite(value):
             return Measurement(None, 0.0, "the skin's colour did not change at all", detail)
         return Measurement(value, min(1.0, observed_s / WANTED_S), detail=detail)
-
-
-def pos(colours: Signal) -> Signal:
-    """The POS pulse of mean RGB (n, 3) at `RATE_HZ`, shape (n,), arbitrary unit. Source: Wang et al. 2017, algorithm 1."""
-    length = round(POS_WINDOW_S * RATE_HZ)
-    windows = np.lib.stride_tricks.sliding_window_view(colours, length, axis=0)  # (m, 3, length)
-    normal = windows / windows.mean(2, keepdims=True)
-    first = normal[:, 1] - normal[:, 2]
-    second = normal[:, 1] + normal[:, 2] - 2 * normal[:, 0]
-    ratio = first.std(1, keepdims=True) / np.maximum(second.std(1, keepdims=True), 1e-9)
-    pulse = first + ratio * second
-    pulse -= pulse.mean(1, keepdims=True)
-    total = np.zeros(len(colours))
-    for offset in range(length):
-        total[offset : offset + len(pulse)] += pulse[:, offset]
-    return total
-
-
-def band_passed(signal: Signal) -> Signal:
-    """`signal` at `RATE_HZ` without what lies outside of `BAND_HZ`."""
-    spectrum = np.fft.rfft((signal - signal.mean()) * np.hanning(len(signal)))
-    frequencies = np.fft.rfftfreq(len(signal), 1 / RATE_HZ)
-    spectrum[(frequencies < BAND_HZ[0]) | (frequencies > BAND_HZ[1])] = 0
-    return np.asarray(np.fft.irfft(spectrum, len(signal)), np.float64)
 
 
 def _presence(pulses: Signal) -> float:
