@@ -7,7 +7,6 @@ The weights come from `training/trust/recapture.py`, fitted to simulated prints 
 Belongs here: the features and the linear score. Does not belong here: training.
 """
 
-import functools
 import json
 import math
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ LUMA_EDGES = np.array([0.03, 0.06, 0.09, 0.12, 0.16, 0.2, 0.25, 0.3, 0.36, 0.42,
 CHROMA_EDGES = np.array([0.03, 0.08, 0.14, 0.25, 0.5])
 ABSENT = "the face is too small to judge its texture"
 MOST_LOGIT = 8.0
+SPECIES = ("print", "screen")
 
 Features = npt.NDArray[np.float64]
 
@@ -54,15 +54,15 @@ def texture_cues(models: dict[str, TextureModel] | None = None) -> tuple[Sampled
 
     `models`: weights by species; by default the ones shipped with the package.
     """
+    # Read now: the worker gives up the file system before it sees its first face.
+    known = {species: read_texture_model(species) for species in SPECIES} if models is None else models
     features = _LatestFeatures()
     cues = [
-        SampledCue(f"{species}_texture", _Look(species, models, features), Schedule(0.9), ABSENT)
-        for species in ("print", "screen")
+        SampledCue(f"{species}_texture", _Look(known[species], features), Schedule(0.9), ABSENT) for species in SPECIES
     ]
     return cues[0], cues[1]
 
 
-@functools.cache
 def read_texture_model(species: str) -> TextureModel:
     """The shipped weights for `species` (`print` or `screen`)."""
     raw = json.loads(resources.files("moretta.trust").joinpath("weights", "texture.json").read_text("utf-8"))[species]
@@ -87,16 +87,12 @@ class _LatestFeatures:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    species: str
-    models: dict[str, TextureModel] | None
+    model: TextureModel
     features: _LatestFeatures
 
     def __call__(self, sample: FaceSample) -> float | None:
         features = self.features.of(sample)
-        if features is None:
-            return None
-        model = read_texture_model(self.species) if self.models is None else self.models[self.species]
-        return model.logit(features)
+        return None if features is None else self.model.logit(features)
 
 
 def texture_features(sample: FaceSample) -> Features | None:

@@ -43,9 +43,9 @@ def test_empty_pictures_give_finite_features(pixels: np.ndarray) -> None:
 
 def test_logit_is_bounded_whatever_the_features() -> None:
     assert model(100.0, 50.0).logit(np.full(len(features(picture())), 1e9)) == MOST_LOGIT
-    assert value_of(texture_cues({"print": model(0.0, 0.7)})[0], iter([sample(picture(), POINTS)])) == pytest.approx(
-        0.7
-    )
+    assert value_of(
+        texture_cues({"print": model(0.0, 0.7), "screen": model(0.0)})[0], iter([sample(picture(), POINTS)])
+    ) == pytest.approx(0.7)
 
 
 def test_both_cues_see_each_new_face() -> None:
@@ -61,7 +61,7 @@ def test_both_cues_see_each_new_face() -> None:
 
 def test_small_face_gives_no_texture_score() -> None:
     small = (POINTS - np.array((320, 240, 0))) * 0.2 + np.array((320, 240, 0))
-    found = measured(texture_cues({"screen": model(0.0)})[1], iter([sample(picture(), small)]))
+    found = measured(texture_cues({"print": model(0.0), "screen": model(0.0)})[1], iter([sample(picture(), small)]))
     assert found.value is None
 
 
