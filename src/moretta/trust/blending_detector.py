@@ -21,7 +21,7 @@ from moretta.core.errors import ModelCorrupt, ModelMissing
 from moretta.core.values import Floats, Pixels, TrackedFace
 
 MODEL_ID = "moretta-blending-1"
-WEIGHTS_SHA256 = "14e8130bce28548e12da5b5e32a3d64a89a378700880330f0e4e6ef14bf916e8"
+WEIGHTS_SHA256 = "20848622667ef857e1645c20b49206ffab78c7263452d61e07fa69b49e7ad7c1"
 
 SIDE = 176  # pixels of the network's input; divides by 16, the stride of its last layer
 # Crop side over the longer side of the mesh's box: the ring outside the face holds the reference that an inserted face is

@@ -24,6 +24,8 @@ MIN_PRESENCE = 0.5  # the mesh model's own even odds that the region holds a fac
 MAX_TURN_DEG = 50.0
 MIN_VOTES = {MediaKind.IMAGE: 2, MediaKind.VIDEO: 3}
 MIN_VOTING_SHARE = 0.3
+# A calibration on a handful of people cannot be surer than this of what it says about the next one (see the model card).
+MOST_CONFIDENCE = 0.95
 
 
 class CalibratedFusion:
@@ -50,7 +52,7 @@ class CalibratedFusion:
         total = calibration.intercept + sum(c.weight * c.coverage * (c.log_likelihood_ratio or 0.0) for c in cues)
         score = 10 / (1 + math.exp(-total))
         confidence = voting_share(cues, calibration) * math.erf(abs(total) / calibration.sigma / math.sqrt(2))
-        return TrustReport(round(score, 2), round(min(1.0, confidence), 3), cues, ())
+        return TrustReport(round(score, 2), round(min(MOST_CONFIDENCE, confidence), 3), cues, ())
 
 
 def voting_share(cues: tuple[Cue, ...], calibration: KindCalibration) -> float:

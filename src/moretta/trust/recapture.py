@@ -11,6 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -63,9 +64,14 @@ def texture_cues(models: dict[str, TextureModel] | None = None) -> tuple[Sampled
     return cues[0], cues[1]
 
 
+def texture_weights() -> Path:
+    """The file of the shipped weights."""
+    return Path(str(resources.files("moretta.trust") / "weights" / "texture.json"))
+
+
 def read_texture_model(species: str) -> TextureModel:
     """The shipped weights for `species` (`print` or `screen`)."""
-    raw = json.loads(resources.files("moretta.trust").joinpath("weights", "texture.json").read_text("utf-8"))[species]
+    raw = json.loads(texture_weights().read_text("utf-8"))[species]
     mean, spread, linear, square = (np.array(raw[name], np.float64) for name in ("mean", "spread", "linear", "square"))
     return TextureModel(mean, spread, linear, square, float(raw["offset"]))
 

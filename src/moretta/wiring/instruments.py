@@ -18,6 +18,7 @@ from moretta.trust import conditions
 from moretta.trust.blending_detector import BlendingDetector, blending_weights
 from moretta.trust.cues import standard_cues
 from moretta.trust.fuse import CalibratedFusion
+from moretta.trust.recapture import texture_weights
 from moretta.trust.scorers import ANTI_SPOOFING, LEARNED_BLENDING
 from moretta.use_cases.instruments import Instruments
 from moretta.vision.antispoof import FaceAntiSpoofing
@@ -87,6 +88,7 @@ class Workshop:
         weights = blending_weights()
         self._blending = BlendingDetector(OnnxSession(weights))
         self._used["blending"] = ModelUse("blending", file_sha256(weights))
+        self._used["texture"] = ModelUse("texture", file_sha256(texture_weights()))
         self._posture = BlazePosture(self._open("pose-detection"), self._open("pose-landmark"))
         self._attributes: dict[Feature, AttributeModel] = {
             Feature.AGE: AgeModel(self._open("age")),
@@ -150,7 +152,7 @@ class Workshop:
         names = ["centerface", "face-landmark", "iris-landmark"]
         if Feature.TRUST in wants:
             counted = frozenset[str]().union(*self._counted.values())
-            names += ["mobilefacenet", *(model for cue, model in NETWORK_CUES.items() if cue in counted)]
+            names += ["mobilefacenet", "texture", *(model for cue, model in NETWORK_CUES.items() if cue in counted)]
         names += [feature.value for feature in self._attributes if feature in wants]
         if Feature.POSTURE in wants:
             names += ["pose-detection", "pose-landmark"]

@@ -16,6 +16,7 @@ from moretta.settings import Settings
 from moretta.storage.database import schema_version
 from moretta.storage.schema import service_metadata
 from moretta.trust.blending_detector import blending_weights
+from moretta.trust.recapture import texture_weights
 from moretta.vision.models import MODELS
 from moretta.vision.models.store import file_sha256
 
@@ -46,6 +47,7 @@ def whitepaper(settings: Settings | None = None) -> str:
         tables=list(_tables([*service_metadata.tables.values(), schema_version])),
         models=MODELS,
         blending_sha256=file_sha256(blending_weights()),
+        texture_sha256=file_sha256(texture_weights()),
         settings=list(_settings(settings)),
         running=settings is not None,
         reporting=settings.usage_report if settings is not None else "off",
