@@ -109,7 +109,9 @@ def demo(
 
         media = fetch_demo_clip(Settings().media_dir)
     analyze([str(media)], profile=profile, report=report)
-    typer.echo(f"Open {report} in a browser. The clip did not leave this machine; `moretta egress` lists all that ever did.")
+    typer.echo(
+        f"Open {report} in a browser. The clip did not leave this machine; `moretta egress` lists all that ever did."
+    )
 
 
 def _label(name: str) -> str:
