@@ -236,3 +236,9 @@ class TestWithoutLandlock:
             landlock = next(row for row in json.loads(told.stdout) if row["what"] == "sandbox: landlock")
             assert (landlock["ok"], landlock["needed"]) == (False, needed)
             assert "kernel" in landlock["mend"]
+
+
+def test_a_crash_of_the_service_writes_no_core_dump(service: Service) -> None:
+    limits = Path(f"/proc/{service.process.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]

@@ -4,6 +4,7 @@ Belongs here: the tree of commands, and how an error becomes a message and an ex
 """
 
 import logging
+import resource
 import sys
 from typing import Annotated
 
@@ -57,6 +58,8 @@ def run() -> None:
 
     Typer itself ends quietly on SIGINT (exit status 130) and where the reader of a pipe has gone (1).
     """
+    # This process holds media bytes in memory: a crash must not write them to a disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         app()
     except MorettaError as error:
