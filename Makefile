@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MEDIA ?=
-export MORETTA_DATA_DIR ?= $(CURDIR)/var
 
 .PHONY: setup demo serve test lint check soak bench docs lock clean
 
@@ -47,4 +46,4 @@ lock: setup
 	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .venv-bench var report.html
+	rm -rf $(VENV) .venv-bench report.html

@@ -149,7 +149,7 @@ def test_egress_is_empty_where_nothing_was_sent(moretta: Moretta) -> None:
     assert json.loads(moretta("egress", "--json").out) == {
         "summary": {"reporter": "off", "attempts": 0, "bytes_sent": 0, "addresses": []}
     }
-    assert moretta("egress", "--preview").out == "Nothing waits, or reporting is off.\n"
+    assert moretta("egress", "--preview").out == "Reporting is off.\n"
 
 
 def test_egress_previews_the_exact_bytes_that_wait(moretta: Moretta, tmp_path: Path) -> None:

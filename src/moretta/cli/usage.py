@@ -54,7 +54,8 @@ def egress(
         ledger = build_egress(settings, deployment)
         if preview:
             content = ledger.next_batch_preview()
-            typer.echo("Nothing waits, or reporting is off." if content is None else content.decode("utf-8", "replace"))
+            nothing = "Reporting is off." if settings.usage_report == "off" else "Nothing waits."
+            typer.echo(nothing if content is None else content.decode("utf-8", "replace"))
             return
         summary, attempts = ledger.summary(), list(ledger.attempts())
     if as_json:

@@ -96,6 +96,16 @@ class ApiKeyStore:
             raise NotFound("expected the id of an API key of this company; list them to see the ids")
         return _info(row)
 
+    def move(self, company_id: str, to_company_id: str) -> None:
+        """Give every key of one company to another, as when the hub names a deployment that had a made-up id. Idempotent.
+
+        Raises:
+            UsageRejected: not a company id.
+        """
+        theirs = api_keys.c.company_id == company_id
+        with writing(self._engine) as connection:
+            connection.execute(api_keys.update().where(theirs).values(company_id=require_company_id(to_company_id)))
+
     def authenticate(self, token: str) -> ApiKeyInfo:
         """The key that `token` is.
 

@@ -32,8 +32,8 @@ def _probability(text: str) -> Callable[[Measurement, float], str]:
 
 
 def _blinks(found: Measurement, value: float) -> str:
-    blinks, seconds = found.detail.get("blinks", 0.0), found.detail.get("observed_s", 0.0)
-    return f"The eyes closed by up to {100 * value:.0f} % ({blinks:.0f} blinks in {seconds:.0f} s)"
+    seconds = found.detail.get("observed_s", 0.0)
+    return f"The eyes closed by up to {100 * value:.0f} % within {seconds:.0f} s of clear view"
 
 
 _FINDINGS: dict[str, Callable[[Measurement, float], str]] = {

@@ -105,21 +105,23 @@ class ReportLoop:
     def _run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            outcome = self._round()
-            failures = 0 if outcome is None else failures + 1
-            self._on_outcome(outcome or "nothing waits")
-            pause = self._interval_s if outcome is None else backoff_s(failures, self._jitter(), self._backoff_first_s)
+            well, outcome = self._round()
+            failures = 0 if well else failures + 1
+            self._on_outcome(outcome)
+            pause = self._interval_s if well else backoff_s(failures, self._jitter(), self._backoff_first_s)
             self._stopping.wait(pause)
 
-    def _round(self) -> str | None:
-        """What went wrong, or None."""
+    def _round(self) -> tuple[bool, str]:
+        """Whether all that waited is acknowledged, and how the round went."""
+        outcome = "nothing waits"
         try:
             while not self._stopping.is_set() and (delivery := self._reporter.run_once()) is not None:
+                outcome = delivery.outcome
                 if not delivery.acknowledged:
-                    return delivery.outcome
+                    return False, outcome
         except Exception as error:  # the thread's border: whatever fails here must not end reporting for good
-            return f"failed with {type(error).__name__}"
-        return None
+            return False, f"failed with {type(error).__name__}"
+        return True, outcome
 
 
 def backoff_s(failures: int, jitter: float, first_s: float = BACKOFF_FIRST_S) -> float:

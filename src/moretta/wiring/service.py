@@ -36,7 +36,10 @@ def opened(settings: Settings) -> Iterator[Deployment]:
     engine = open_database(settings.data_dir / DATABASE_NAME)
     try:
         usage = UsageStore(engine)
-        company_id = settings.company_id or local_company_id(engine)
-        yield Deployment(engine, company_id, ApiKeyStore(engine), usage, UsageMeter(usage))
+        keys, local = ApiKeyStore(engine), local_company_id(engine)
+        if settings.company_id is not None:
+            # Keys made before the hub named this deployment; what they count from now on is reported like all else.
+            keys.move(local, settings.company_id)
+        yield Deployment(engine, settings.company_id or local, keys, usage, UsageMeter(usage))
     finally:
         engine.dispose()
