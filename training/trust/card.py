@@ -84,7 +84,9 @@ def _data(reported: dict[MediaKind, Figures], on_fit: dict[MediaKind, Figures]) 
         " choices were made after such a look: weights before any data that let a cue count fully where it alone answers for a"
         " species, wide densities, a limit to what stillness can say for a face, and the allowances for genuine videos without"
         " a blink, from a hand-held camera, or that"
-        " look blended. Only people and clips that nobody here has seen can give the true figures.",
+        " look blended. The blending detector was trained longer after such a look, and a stronger penalty (the"
+        " one-standard-error rule) was tried, looked at on the reporting side, and not taken. Only people and clips that"
+        " nobody here has seen can give the true figures.",
         "",
         "| | fitting: items / people or clips | reporting: items / people or clips |",
         "|---|---|---|",
