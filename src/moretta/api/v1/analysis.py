@@ -50,10 +50,17 @@ FeaturesQuery = Annotated[
 ]
 
 
+_REPEATED = {"Idempotency-Replayed": {"schema": {"type": "string"}, "description": "true where it is a repetition"}}
+
+
 def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
     """Add the two addresses to `app`."""
+    _add_detect(app, desk, may_analyze)
+    _add_analyze(app, desk, may_analyze)
+
+
+def _add_detect(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
     key_of = Depends(may_analyze)
-    repeated = {"Idempotency-Replayed": {"schema": {"type": "string"}, "description": "true where it is a repetition"}}
 
     @app.post(
         DETECT,
@@ -61,7 +68,7 @@ def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
         tags=["media"],
         summary="Find faces in a still: boxes, landmarks, head pose, quality",
         responses={
-            200: {"model": Detection, "headers": repeated},
+            200: {"model": Detection, "headers": _REPEATED},
             **problems(*MEDIA),
         },
         openapi_extra=media_body(options=False),
@@ -79,17 +86,21 @@ def add_analysis_routes(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
         received = await call.receive(frozenset({"store"}))
         return await call.answer(received, "detect", partial(_detect, call, received))
 
+
+def _add_analyze(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
+    key_of = Depends(may_analyze)
+
     @app.post(
         ANALYZE,
         operation_id="analyze",
         tags=["media"],
         summary="Measure the faces of an image or a video and give a trust score",
         responses={
-            200: {"model": Analysis, "headers": repeated},
+            200: {"model": Analysis, "headers": _REPEATED},
             202: {
                 "model": JobView,
                 "description": "Taken on as a job: a long video, or asked for",
-                "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}, **repeated},
+                "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}, **_REPEATED},
             },
             **problems(*MEDIA),
         },

@@ -29,6 +29,11 @@ comes while nothing else does. Each event but the heartbeat has an id: send the 
 
 def add_job_routes(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_s: float) -> None:
     """Add the addresses to `app`."""
+    _add_records(app, board, may_analyze)
+    _add_events(app, board, may_analyze, heartbeat_s)
+
+
+def _add_records(app: FastAPI, board: JobBoard, may_analyze: Guard) -> None:
     key_of = Depends(may_analyze)
 
     @app.get(
@@ -73,6 +78,10 @@ def add_job_routes(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_
     async def delete_job(request: Request, key: Annotated[ApiKeyInfo, key_of], job_id: JobId) -> Response:
         job = board.delete(key.company_id, job_id)
         return Response(status_code=204) if job is None else _json(JobView, job_view(job, request_id_of(request)))
+
+
+def _add_events(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_s: float) -> None:
+    key_of = Depends(may_analyze)
 
     @app.get(
         "/v1/jobs/{job_id}/events",
