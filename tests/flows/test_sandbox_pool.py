@@ -58,9 +58,10 @@ def ask(pool: WorkerPool, media: int, what: str, *, limit_s: float | None = None
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended (a zombie that its parent has yet to collect has)."""
+    """Whether the process is dead with all of its threads: the first may be a zombie while others still hold descriptors."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "Z" and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return True
 
