@@ -25,6 +25,22 @@ MorettaError
 ├── RateLimited                    more requests or jobs than this caller may have
 ├── Cancelled                      the caller asked for it
 ├── StorageUnusable                the database is of a newer version, of another kind, or out of reach
+├── RecognitionError               people and their templates
+│   ├── FaceNotFound               no face in the photo (`face.not_found`)
+│   ├── SeveralFaces               more faces than the call allows (`face.multiple`)
+│   ├── QualityTooLow              the quality gate refused the photo (`quality.too_low`)
+│   ├── ModelMismatch              templates of another model (`model.version_mismatch`)
+│   ├── PersonErased               the person was there and was erased (`person.erased`)
+│   ├── PersonRestricted           kept, but must not be compared (`person.restricted`)
+│   ├── PurposeMismatch            not the collection's purpose (`purpose.mismatch`)
+│   ├── ProbeRejected              a probe or sealed scores that no honest worker makes
+│   ├── RegionRefused              a place where the collection may not be
+│   └── Conflict                   it changed meanwhile; try again
+├── KeyUnusable
+│   ├── KeyDestroyed               it was destroyed, for good
+│   └── KeyRejected                another key, another place, or altered bytes
+├── ExtraMissing                   an optional part is not installed
+├── NodeUnavailable                a node, party or key holder is down, slow or answers with rubbish
 └── UsageRejected                  a usage record or batch has another shape or signature than the closed schema
 """
 
@@ -282,6 +298,139 @@ class StorageUnusable(MorettaError):
     title = "The database cannot be used"
     status = 503
     exit_code = 78
+
+
+class RecognitionError(MorettaError):
+    """What was asked about people cannot be done."""
+
+    code = "recognition.refused"
+    title = "This cannot be done with these people or templates"
+    status = 422
+    exit_code = 65
+
+
+class FaceNotFound(RecognitionError):
+    """The photo shows no face."""
+
+    code = "face.not_found"
+    title = "No face was found"
+
+
+class SeveralFaces(RecognitionError):
+    """The photo shows more faces than the call allows."""
+
+    code = "face.multiple"
+    title = "More than one face was found"
+
+
+class QualityTooLow(RecognitionError):
+    """The quality gate of the collection refused the photo."""
+
+    code = "quality.too_low"
+    title = "The face's quality is too low"
+
+
+class ModelMismatch(RecognitionError):
+    """Templates of another model or dimension than the collection's."""
+
+    code = "model.version_mismatch"
+    title = "The templates are of another model"
+    status = 409
+
+
+class PersonErased(RecognitionError):
+    """There was such a person, and everything about them was erased."""
+
+    code = "person.erased"
+    title = "The person was erased"
+    status = 410
+    exit_code = 66
+
+
+class PersonRestricted(RecognitionError):
+    """The person is kept and must not be compared."""
+
+    code = "person.restricted"
+    title = "The person's data must not be used"
+    status = 423
+    exit_code = 77
+
+
+class PurposeMismatch(RecognitionError):
+    """The purpose that the caller names is not the collection's."""
+
+    code = "purpose.mismatch"
+    title = "The collection serves another purpose"
+    status = 403
+    exit_code = 77
+
+
+class ProbeRejected(RecognitionError):
+    """A probe, reference or sealed scores that no honest worker makes: malformed, of another key, or not of unit length."""
+
+    code = "probe.rejected"
+    title = "The protected template was refused"
+
+
+class RegionRefused(RecognitionError):
+    """A region in which the collection, or any part of it, may not be."""
+
+    code = "region.refused"
+    title = "The collection may not be in that region"
+    status = 403
+    exit_code = 77
+
+
+class Conflict(RecognitionError):
+    """What was to be changed has changed meanwhile."""
+
+    code = "conflict"
+    title = "It changed meanwhile"
+    status = 409
+    exit_code = 75
+
+
+class KeyUnusable(MorettaError):
+    """A key cannot be used."""
+
+    code = "key_service.unusable"
+    title = "A key cannot be used"
+    status = 503
+    exit_code = 78
+
+
+class KeyDestroyed(KeyUnusable):
+    """The key was destroyed, for good: what it protected cannot be read again."""
+
+    code = "key_service.destroyed"
+    title = "The key was destroyed"
+    status = 410
+
+
+class KeyRejected(KeyUnusable):
+    """The key does not open this: another key's, moved from another place, or altered."""
+
+    code = "key_service.rejected"
+    title = "The key does not open this"
+    status = 500
+
+
+class ExtraMissing(MorettaError):
+    """An optional part is needed and not installed."""
+
+    code = "extra.missing"
+    title = "An optional part of Moretta is not installed"
+    status = 503
+    exit_code = 78
+
+
+class NodeUnavailable(MorettaError):
+    """A comparing node, a party or the key holder is down, slow, or does not answer as it should."""
+
+    code = "node.unavailable"
+    title = "A part of the deployment cannot be reached"
+    status = 503
+    exit_code = 75
 
 
 # Met before a worker has seen a byte of the media: nothing was processed, and nothing is counted.

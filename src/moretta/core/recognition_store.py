@@ -1,0 +1,191 @@
+"""What recognition asks of storage: one method, one transaction.
+
+Belongs here: the port of one region's database and its blob store. Does not belong here: SQL, ciphers.
+
+Nothing half-done remains: each write either happened or did not, also where the process dies in it. What lies outside the
+database (blobs, keys, segment files) is announced in it before it is made and taken off it when it is gone, so that
+`unfinished` finds every leftover.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from moretta.core.gallery import GalleryDelta, SegmentInfo
+from moretta.core.recognition import Collection, FaceRecord, Person
+
+
+@dataclass(frozen=True, slots=True)
+class NewFace:
+    """A face to be kept: `payload` is the protected template; `photo_id` a blob that was announced and written before."""
+
+    face_id: str
+    payload: bytes = field(repr=False)
+    quality: float
+    photo_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackedSegment:
+    """A segment to be published: its file is written already; slot i holds row `rows[i]`."""
+
+    info: SegmentInfo
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a dead process left behind: announced and never used, or no longer used and not yet gone."""
+
+    blobs: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+class RecognitionStore(Protocol):
+    """One region's database. Safe for threads and processes. Unknown ids raise `NotFound`; another company's are unknown."""
+
+    def create_collection(self, collection: Collection) -> None:
+        """Keep a new collection; its key was announced with `announce_key` and is taken off the list."""
+
+    def collection(self, company_id: str, collection_id: str) -> Collection:
+        """The collection as it stands."""
+
+    def collections(self, company_id: str | None, limit: int, after: str | None = None) -> list[Collection]:
+        """At most `limit`, in the order of their ids, from after the id `after`; None: of every company."""
+
+    def update_collection(self, collection: Collection) -> None:
+        """Change name, retention, thresholds, min_quality, bands, replicas, purpose or state; nothing else is looked at."""
+
+    def delete_collection(self, company_id: str, collection_id: str) -> None:
+        """Delete it with all persons, faces, data keys and segments; blobs, segment files and its key become `Unfinished`."""
+
+    def enrol(
+        self,
+        collection: Collection,
+        person: Person,
+        faces: Sequence[NewFace],
+        *,
+        replaces: Sequence[str] = (),
+        import_item: tuple[str, str] | None = None,
+    ) -> list[FaceRecord]:
+        """Keep faces of a person, new or known, and remove the face ids `replaces` in the same transaction.
+
+        `import_item` (import id, item key) is marked done in it as well.
+
+        Raises:
+            Conflict: the collection has another key or is being reissued: protect again under its present key.
+        """
+
+    def person(self, company_id: str, person_id: str) -> Person:
+        """The person. Raises `PersonErased` where there was one."""
+
+    def persons(self, company_id: str, collection_id: str, limit: int, after: str | None = None) -> list[Person]:
+        """At most `limit`, in the order of their ids, from after the id `after`."""
+
+    def update_person(self, person: Person) -> None:
+        """Change name, attributes and state. A change of state changes what is compared, and so the sequence."""
+
+    def delete_person(self, company_id: str, person_id: str) -> None:
+        """Delete the person, faces and data key; photos become `Unfinished`. Later: `PersonErased`."""
+
+    def faces(self, company_id: str, person_id: str) -> list[FaceRecord]:
+        """The person's faces, the oldest first."""
+
+    def delete_face(self, company_id: str, face_id: str) -> FaceRecord:
+        """Delete one face; its photo becomes `Unfinished` unless another face uses it."""
+
+    def faces_at(self, collection_id: str, rows: Sequence[int]) -> dict[int, FaceRecord]:
+        """The faces that stand at gallery rows and may be compared (their person's state permits it)."""
+
+    def excluded_rows(self, collection_id: str) -> list[int]:
+        """The rows of persons who are kept but must not be compared."""
+
+    def subject_key(self, person_id: str) -> bytes:
+        """The person's wrapped data key."""
+
+    def delta(self, collection_id: str, since: int) -> GalleryDelta:
+        """What changed in the gallery after `since`; from 0 it is the whole gallery. Rows of persons who must not be
+        compared count as removed."""
+
+    def unpacked(self, collection_id: str, limit: int) -> list[tuple[int, bytes]]:
+        """Rows and payloads that stand in no segment yet, the oldest first."""
+
+    def unpacked_count(self, collection_id: str) -> int:
+        """How many there are."""
+
+    def segments(self, collection_id: str) -> list[SegmentInfo]:
+        """The present segments."""
+
+    def publish_segments(self, collection: Collection, added: Sequence[PackedSegment], dropped: Sequence[str]) -> None:
+        """Replace segments and payloads by new segments. Rows deleted meanwhile stay deleted; dropped files: `Unfinished`.
+
+        Raises:
+            Conflict: the collection has another key now, or a dropped segment is gone.
+        """
+
+    def settle(self, collection_id: str, sequence: int) -> None:
+        """Every node that must have them has all changes up to `sequence`: forget payloads that only passed through
+        (`shares`)."""
+
+    def reissue(
+        self,
+        collection: Collection,
+        new_key_id: str,
+        payloads: Sequence[tuple[int, bytes]],
+        added: Sequence[PackedSegment],
+    ) -> None:
+        """Switch the collection to another key with all of its rows in one transaction; the old key becomes `Unfinished`.
+
+        Raises:
+            Conflict: rows changed since `collection.sequence`.
+        """
+
+    def announce_blob(self, blob_id: str) -> None:
+        """A blob is about to be written."""
+
+    def announce_segment(self, segment_id: str) -> None:
+        """A segment file is about to be written."""
+
+    def announce_key(self, key_id: str) -> None:
+        """A gallery key was made, or is about to be."""
+
+    def known_keys(self) -> set[str]:
+        """The gallery keys in use or announced: any other key of the holder is a leftover."""
+
+    def unfinished(self) -> Unfinished:
+        """Everything announced and not in use (by whatever process), or to be deleted."""
+
+    def gone(self, finished: Unfinished) -> None:
+        """These were deleted. Idempotent."""
+
+    def create_import(self, import_id: str, collection_id: str, company_id: str) -> None:
+        """Begin an import, or go on with one: idempotent."""
+
+    def import_items(self, import_id: str) -> dict[str, str]:
+        """The item keys that were dealt with, each with its outcome: a person's id, or `failed:` and a reason."""
+
+    def import_failed(self, import_id: str, item_key: str, reason: str) -> None:
+        """Note that an item cannot be enrolled."""
+
+    def wrapped_keys(self, limit: int, after: str | None = None) -> list[tuple[str, bytes]]:
+        """Person ids and wrapped data keys in the order of the ids, for a change of the master key."""
+
+    def rewrap(self, keys: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """Replace wrapped data keys (person id, old, new); one that changed meanwhile is left alone."""
+
+
+class BlobStore(Protocol):
+    """Where encrypted photos and segment files are kept: a local folder, or a bucket by URL."""
+
+    def put(self, blob_id: str, content: bytes) -> None:
+        """Keep `content` whole or not at all; durable when it returns; replaces what was there."""
+
+    def get(self, blob_id: str) -> bytes:
+        """The content. Raises `NotFound`."""
+
+    def delete(self, blob_id: str) -> None:
+        """Delete. Idempotent; when it returns, `get` raises `NotFound`."""
+
+    def ids(self) -> Iterator[str]:
+        """The ids of all blobs."""

@@ -1,0 +1,1 @@
+"""How the processes of one deployment talk: framed messages over a Unix socket or mutual TLS, to addresses the settings name."""
