@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEDIA ?=
 
-.PHONY: setup demo serve test lint check soak bench docs lock clean
+# A folder of one sub-folder of photos per person, for `make evaluate`.
+DATASET ?=
+
+.PHONY: setup demo demo-recognise evaluate serve test lint check soak bench docs lock clean
 
 # The stamp is newer than what it was made from, or the environment is made anew.
 setup: $(VENV)/.ready
@@ -17,6 +20,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/moretta demo $(if $(MEDIA),"$(MEDIA)") --report report.html
+
+# Enrols two people, finds them in other photos, shows what is stored, erases one, searches again.
+demo-recognise: setup
+	$(BIN)/moretta models install --demo-people
+	$(BIN)/moretta demo-recognise
+
+evaluate: setup
+	$(BIN)/moretta evaluate accuracy "$(DATASET)" --scheme plain,rotated,he,shares
 
 serve: setup
 	$(BIN)/moretta serve
