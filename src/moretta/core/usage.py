@@ -18,7 +18,29 @@ from moretta.core.errors import UsageRejected
 
 # One entry per way in which a media item can be processed; a door that adds one adds it here, and the hub learns it with
 # the same release. A pattern instead of a list would be a place to hide data in.
-ENDPOINTS = frozenset({"/v1/analyze", "/v1/detect", "cli:analyze", "sdk:analyze"})
+ENDPOINTS = frozenset(
+    {
+        "/v1/analyze",
+        "/v1/compare",
+        "/v1/detect",
+        "/v1/import",
+        "/v1/persons",
+        "/v1/search",
+        "/v1/verify",
+        "cli:analyze",
+        "cli:compare",
+        "cli:enrol",
+        "cli:import",
+        "cli:search",
+        "cli:verify",
+        "sdk:analyze",
+        "sdk:compare",
+        "sdk:enrol",
+        "sdk:import",
+        "sdk:search",
+        "sdk:verify",
+    }
+)
 COUNT_MAX = 1_000_000
 # About 130 bytes a record: a full batch stays under a fifth of the hub's limit of 1 MiB.
 BATCH_RECORDS_MAX = 1_000
