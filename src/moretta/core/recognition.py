@@ -154,6 +154,15 @@ class RefusalReason(StrEnum):
     NO_FACE = "face.not_found"
     SEVERAL_FACES = "face.multiple"
     LOW_QUALITY = "quality.too_low"
+    DUPLICATE = "face.duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Somebody already enrolled whose face is as alike as `Thresholds.duplicate` asks."""
+
+    person_id: str
+    face_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +173,7 @@ class FailureToEnrol:
     detail: str
     quality: float | None = None
     components: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """Somebody already enrolled whose face is as alike as `Thresholds.duplicate` asks."""
-
-    person_id: str
-    face_id: str
+    duplicates: tuple[Duplicate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

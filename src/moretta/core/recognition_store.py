@@ -68,10 +68,12 @@ class RecognitionStore(Protocol):
         *,
         replaces: Sequence[str] = (),
         import_item: tuple[str, str] | None = None,
+        wrapped_key: bytes | None = None,
     ) -> list[FaceRecord]:
         """Keep faces of a person, new or known, and remove the face ids `replaces` in the same transaction.
 
-        `import_item` (import id, item key) is marked done in it as well.
+        `import_item` (import id, item key) is marked done in it as well. `wrapped_key` is a new person's data key where it was
+        made before (a photo is sealed under it); without one, a new person gets a fresh key here.
 
         Raises:
             Conflict: the collection has another key or is being reissued: protect again under its present key.
@@ -136,6 +138,9 @@ class RecognitionStore(Protocol):
         added: Sequence[PackedSegment],
     ) -> None:
         """Switch the collection to another key with all of its rows in one transaction; the old key becomes `Unfinished`.
+
+        Where `collection` names another model and dimension than before, they change too, and faces whose rows are neither in
+        `payloads` nor in `added` are deleted: they cannot be compared under the new model.
 
         Raises:
             Conflict: rows changed since `collection.sequence`.
