@@ -15,12 +15,12 @@ from moretta.api.auth import RateLimiter, guard
 from moretta.api.door import Door
 from moretta.api.examples import analysis_example, detection_example
 from moretta.api.idempotency import IdempotencyMemory
+from moretta.api.memfd import MemoryBudget
 from moretta.api.observe import AccessLog, Metrics
 from moretta.api.openapi import install_openapi
 from moretta.api.problems import Problem, install_problem_handlers
 from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Services
-from moretta.api.uploads import MemoryBudget
 from moretta.api.v1.admin import add_admin_routes
 from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
 from moretta.api.v1.jobs import add_job_routes

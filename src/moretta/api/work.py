@@ -13,10 +13,11 @@ import anyio.to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from moretta.api.forms import UploadRules
 from moretta.api.idempotency import IdempotencyMemory
+from moretta.api.memfd import MemoryBudget, Upload
 from moretta.api.observe import Metrics
 from moretta.api.services import Services
-from moretta.api.uploads import MemoryBudget, Upload, UploadRules
 from moretta.core.analysis import Analysis, AnalysisRequest, Progress
 from moretta.core.errors import NOT_PROCESSED, Cancelled, MorettaError
 from moretta.core.keys import ApiKeyInfo
