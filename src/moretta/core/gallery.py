@@ -40,7 +40,17 @@ class SegmentInfo:
 class GalleryDelta:
     """What changed after `since` up to `sequence`, in no particular order within it.
 
-    Rows in `added` may also be in `removed` (added and removed since). A segment's rows replace the same rows' payloads.
+    A delta since 0 is the whole gallery: a row or segment that it does not name is no longer there. Since any other sequence:
+
+    - `added`: rows and payloads that are new or were protected anew, and stand in no segment now.
+    - `segments`: new segments. Their rows replace the same rows' payloads and the same rows in dropped segments.
+    - `removed`: rows to be compared never again. Every such row of a segment in `segments` is named, also where it went before
+      `since`, so a node needs to remember removed rows only of the segments that it holds. A row may be in `added` and here.
+    - `excluded`: all rows, at `sequence`, of persons who are kept but must not be compared: the full set, which replaces the one
+      that the node has. Such a row's payload is sent as any other's, and the row is compared again once it is not named here.
+    - `settled`: rows (`shares`) that are there but whose payload the database has forgotten because every party has it.
+
+    So what a node compares is: its rows, less removed ones, less `excluded` of the last delta.
     """
 
     spec: GallerySpec
@@ -50,6 +60,8 @@ class GalleryDelta:
     removed: tuple[int, ...] = ()
     segments: tuple[SegmentInfo, ...] = ()
     dropped_segments: tuple[str, ...] = ()
+    excluded: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
 
 
 FetchSegment = Callable[[str], bytes]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from moretta.core.gallery import GalleryDelta, SegmentInfo
+from moretta.core.key_service import SubjectKey
 from moretta.core.recognition import Collection, FaceRecord, Person
 
 
@@ -107,8 +108,7 @@ class RecognitionStore(Protocol):
         """The person's wrapped data key."""
 
     def delta(self, collection_id: str, since: int) -> GalleryDelta:
-        """What changed in the gallery after `since`; from 0 it is the whole gallery. Rows of persons who must not be
-        compared count as removed."""
+        """What changed in the gallery after `since`, as of one moment; since 0 it is the whole gallery."""
 
     def unpacked(self, collection_id: str, limit: int) -> list[tuple[int, bytes]]:
         """Rows and payloads that stand in no segment yet, the oldest first."""
