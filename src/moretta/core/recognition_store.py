@@ -8,11 +8,11 @@ database (blobs, keys, segment files) is announced in it before it is made and t
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from moretta.core.gallery import GalleryDelta, SegmentInfo
-from moretta.core.key_service import SubjectKey
 from moretta.core.recognition import Collection, FaceRecord, Person
 
 
@@ -71,13 +71,22 @@ class RecognitionStore(Protocol):
         import_item: tuple[str, str] | None = None,
         wrapped_key: bytes | None = None,
     ) -> list[FaceRecord]:
-        """Keep faces of a person, new or known, and remove the face ids `replaces` in the same transaction.
+        """Keep faces of a person, new or known, and remove the person's face ids `replaces` in the same transaction.
 
-        `import_item` (import id, item key) is marked done in it as well. `wrapped_key` is a new person's data key where it was
-        made before (a photo is sealed under it); without one, a new person gets a fresh key here.
+        Args:
+            collection: as it was when the faces were protected; of it, only ids and `key_id` are looked at.
+            person: kept as given where new; where known, only the ids are looked at.
+            faces: may share a `photo_id`, which was announced or belongs to a face of this person.
+            replaces: of no other person, else `NotFound`.
+            import_item: import id and item key, marked done in the transaction as well.
+            wrapped_key: a new person's data key where it was made before (a photo is sealed under it); without one, a new
+                person gets a fresh key here.
 
         Raises:
-            Conflict: the collection has another key or is being reissued: protect again under its present key.
+            Conflict: the collection has another key or is being reissued: protect again under its present key. Or the import
+                item was enrolled already, a photo's announcement was taken back as of a dead process, or the person was
+                enrolled meanwhile under another data key.
+            PersonErased: there was such a person.
         """
 
     def person(self, company_id: str, person_id: str) -> Person:
@@ -128,7 +137,7 @@ class RecognitionStore(Protocol):
 
     def settle(self, collection_id: str, sequence: int) -> None:
         """Every node that must have them has all changes up to `sequence`: forget payloads that only passed through
-        (`shares`)."""
+        (`shares`). Does nothing in a collection of another scheme, whose payloads are kept nowhere else."""
 
     def reissue(
         self,
@@ -147,31 +156,44 @@ class RecognitionStore(Protocol):
         """
 
     def announce_blob(self, blob_id: str) -> None:
-        """A blob is about to be written."""
+        """A blob is about to be written. The announcement holds while this process lives, or until `gone`."""
 
     def announce_segment(self, segment_id: str) -> None:
-        """A segment file is about to be written."""
+        """A segment file is about to be written; as `announce_blob`."""
 
     def announce_key(self, key_id: str) -> None:
-        """A gallery key was made, or is about to be."""
+        """A gallery key was made; as `announce_blob`. Make and announce it within `keys_alone`."""
+
+    def keys_alone(self) -> AbstractContextManager[None]:
+        """Hold this while a key is made and announced, and while leftovers of the holder are sought and destroyed.
+
+        The two keep each other out, over processes too: a key is neither known nor announced for a moment after it was made.
+        """
 
     def known_keys(self) -> set[str]:
-        """The gallery keys in use or announced: any other key of the holder is a leftover."""
+        """The gallery keys in use or announced: any other key of the holder is a leftover. Call it within `keys_alone`."""
 
     def unfinished(self) -> Unfinished:
-        """Everything announced and not in use (by whatever process), or to be deleted."""
+        """What dead processes announced and never used, and what is no longer used.
+
+        What a living process has announced is not listed. What is listed can no longer be put to use: a process that was
+        taken for dead gets `Conflict`.
+        """
 
     def gone(self, finished: Unfinished) -> None:
-        """These were deleted. Idempotent."""
+        """These were deleted. Idempotent. Also for what this process announced and could not put to use."""
 
     def create_import(self, import_id: str, collection_id: str, company_id: str) -> None:
-        """Begin an import, or go on with one: idempotent."""
+        """Begin an import, or go on with one: idempotent. An import of another collection is `NotFound`.
+
+        Item keys are kept as they are: give digests, not file names.
+        """
 
     def import_items(self, import_id: str) -> dict[str, str]:
         """The item keys that were dealt with, each with its outcome: a person's id, or `failed:` and a reason."""
 
     def import_failed(self, import_id: str, item_key: str, reason: str) -> None:
-        """Note that an item cannot be enrolled."""
+        """Note that an item cannot be enrolled; it may be tried again. Nothing where it was enrolled already."""
 
     def wrapped_keys(self, limit: int, after: str | None = None) -> list[tuple[str, bytes]]:
         """Person ids and wrapped data keys in the order of the ids, for a change of the master key."""
