@@ -116,7 +116,7 @@ class TemplateProtector(Protocol):
     """The protecting side; runs in a worker, right behind the embedder. The same terms serve references and probes."""
 
     def protect_reference(self, embedding: Embedding) -> ProtectedReference:
-        """A reference to keep. Two calls for one embedding give payloads that cannot be told to belong together (not plain).
+        """A reference to keep. Two calls for one embedding give payloads that cannot be told to belong together (he, shares).
 
         Raises:
             ModelMismatch: the embedding is of another model or dimension than the terms.
@@ -137,6 +137,12 @@ class GalleryIndex(Protocol):
 
     def remove(self, rows: Sequence[int]) -> None:
         """Let rows never be compared again; unknown rows are ignored."""
+
+    def exclude(self, rows: Sequence[int]) -> None:
+        """Do not compare these rows while they are named: the full set, which replaces the one before; unknown rows may be in it.
+
+        What is compared is the rows that are there, less excluded ones. They may come to be there later.
+        """
 
     def compare(self, probe: ProtectedProbe, threshold: float, only: Sequence[int] | None = None) -> SealedScores:
         """Compare with all rows, or with `only` these (1:1 and few).
