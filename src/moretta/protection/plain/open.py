@@ -1,0 +1,77 @@
+"""The opening side of `plain`: there is nothing to open.
+
+Belongs here: the gallery key's implementation, and reading scores that are not encrypted. Does not belong here: comparing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from moretta.core.errors import KeyRejected, ProbeRejected, RequestInvalid
+from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
+from moretta.protection.deciding import matches
+from moretta.protection.opening import GalleryKey
+from moretta.protection.terms import check_sealed, read_secret, sealed_secret
+
+
+class PlainKey:
+    """The `GalleryKey` of a scheme without a secret."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+
+    @classmethod
+    def new(cls, dimension: int) -> "PlainKey":
+        """A key for vectors of `dimension`."""
+        return cls(dimension)
+
+    @classmethod
+    def load(cls, secret: bytes) -> "PlainKey":
+        """The key that `secret` wrote. Raises `KeyRejected`."""
+        dimension, rest = read_secret(Scheme.PLAIN, secret)
+        if rest:
+            raise KeyRejected(f"expected nothing after the dimension, got {len(rest)} bytes")
+        return cls(dimension)
+
+    def secret(self) -> bytes:
+        """The dimension: all that there is."""
+        return sealed_secret(Scheme.PLAIN, self.dimension, b"")
+
+    def material(self) -> bytes:
+        """Nothing."""
+        return b""
+
+    def open(self, sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
+        """As `ScoreOpener.open`."""
+        check_sealed(sealed, Scheme.PLAIN)
+        return open_cosines(sealed, terms)
+
+    def pack(self, payloads: Sequence[bytes]) -> bytes:
+        """Raises `RequestInvalid`: this scheme does not pack."""
+        raise does_not_pack(Scheme.PLAIN)
+
+    def repack(self, segments: Sequence[tuple[bytes, Sequence[int]]]) -> bytes:
+        """Raises `RequestInvalid`: this scheme does not pack."""
+        raise does_not_pack(Scheme.PLAIN)
+
+    def reissue_payload(self, new: GalleryKey, payloads: Sequence[bytes]) -> list[bytes]:
+        """The same vectors: nothing in them depends on a key."""
+        if not isinstance(new, PlainKey) or new.dimension != self.dimension:
+            raise KeyRejected(f"expected another plain key of {self.dimension} dimensions")
+        return list(payloads)
+
+    def reissue_segment(self, new: GalleryKey, segment: bytes) -> bytes:
+        """Raises `RequestInvalid`: this scheme does not pack."""
+        raise does_not_pack(Scheme.PLAIN)
+
+
+def open_cosines(sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
+    """The matches of scores whose payload is float32 cosines. Raises `ProbeRejected` where it has another length."""
+    if len(sealed.payload) != 4 * len(sealed.rows):
+        raise ProbeRejected(f"expected 4 bytes a row, got {len(sealed.payload)} for {len(sealed.rows)} rows")
+    return matches(np.frombuffer(sealed.payload, dtype="<f4"), sealed.rows, sealed.counted, terms)
+
+
+def does_not_pack(scheme: Scheme) -> RequestInvalid:
+    """The error of a scheme whose references stay single."""
+    return RequestInvalid(f"references of scheme {scheme} are not packed; only those of {Scheme.HE} are")

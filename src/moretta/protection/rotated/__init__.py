@@ -1,0 +1,1 @@
+"""`rotated`: float32 templates under a secret rotation; renewable, and unlinkable without the key."""
