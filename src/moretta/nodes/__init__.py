@@ -1,1 +1,1 @@
-"""Comparing nodes: galleries that follow the database, in this process or in another region."""
+"""Comparing nodes: replicas that follow the database, here or in another region, and who answers when one is down."""
