@@ -1,0 +1,245 @@
+"""Enrol: photos become protected templates of one person.
+
+Belongs here: the order of the work, and that all of it is one transaction. Does not belong here: looking at pixels (a worker
+does), packing (see `packing`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from moretta.core.errors import Conflict, NotFound, RequestInvalid
+from moretta.core.key_service import SubjectKey
+from moretta.core.protection import Scheme
+from moretta.core.recognising import Embedded, EmbeddedFace, EmbedRequest, Wanted
+from moretta.core.recognition import (
+    Collection,
+    CollectionState,
+    Duplicate,
+    Enrolled,
+    FailureToEnrol,
+    IdKind,
+    Person,
+    RefusalReason,
+    StoreWish,
+    new_id,
+)
+from moretta.core.recognition_store import NewFace
+from moretta.use_cases.recognition import packing, photos
+from moretta.use_cases.recognition.decide import decide
+from moretta.use_cases.recognition.leftovers import Made, sweep, undone_on_failure
+from moretta.use_cases.recognition.means import Means, Region
+from moretta.use_cases.recognition.pictures import refusal, require_purpose
+
+# A photo is held in memory until all of a call are enrolled; more templates than this of one person add nothing measurable.
+MAX_PHOTOS = 20
+MAX_DUPLICATES = 10
+MAX_NAME = 200
+MAX_ATTRIBUTES, MAX_ATTRIBUTE_CHARACTERS = 50, 500
+# The key of a collection changes about once a year; that it does twice within one call is no accident.
+ATTEMPTS = 3
+
+Outcomes = list[Enrolled | FailureToEnrol]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Who is enrolled, and what is kept. `replaces` and `import_item` as in `RecognitionStore.enrol`."""
+
+    name: str
+    attributes: tuple[tuple[str, str], ...]
+    person_id: str | None
+    store: StoreWish
+    refuse_duplicates: bool
+    replaces: tuple[str, ...] = ()
+    import_item: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A photo that can be enrolled."""
+
+    face: EmbeddedFace
+    reference: bytes
+    photo: bytes | None
+    duplicates: tuple[Duplicate, ...]
+
+
+def enrol(
+    means: Means,
+    company_id: str,
+    collection_id: str,
+    media_fds: Sequence[int],
+    wishes: Wishes,
+    *,
+    purpose: str | None = None,
+) -> Outcomes:
+    """See `Recognition.enrol`."""
+    _require_sound(media_fds, wishes)
+    for attempt in range(1, ATTEMPTS + 1):
+        region, collection = means.opened(company_id, collection_id)
+        require_purpose(collection, purpose)
+        means.require_model(collection)
+        if collection.state is not CollectionState.ACTIVE:
+            raise Conflict("the collection is being given a new key; try again in a while")
+        person = _known(region, company_id, collection, wishes)
+        seen = [_look(means, region, collection, fd, wishes, person) for fd in media_fds]
+        try:
+            outcomes = _kept(means, region, collection, person, seen, wishes)
+        except Conflict:
+            if attempt == ATTEMPTS:
+                raise
+            continue
+        if any(isinstance(outcome, Enrolled) for outcome in outcomes):
+            _afterwards(means, region, collection, wishes)
+        return outcomes
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def add_faces(
+    means: Means,
+    company_id: str,
+    person_id: str,
+    media_fds: Sequence[int],
+    store: StoreWish,
+    replace_face: str | None,
+    refuse_duplicates: bool,
+) -> Outcomes:
+    """See `Recognition.add_faces`."""
+    region = means.home(person_id, IdKind.PERSON)
+    person = region.store.person(company_id, person_id)
+    replaces = () if replace_face is None else (replace_face,)
+    if replace_face is not None:
+        faces = region.store.faces(company_id, person_id)
+        if replace_face not in {face.face_id for face in faces}:
+            raise NotFound("expected the id of a face of this person to replace")
+    wishes = Wishes("", (), person_id, store, refuse_duplicates, replaces)
+    return enrol(means, company_id, person.collection_id, media_fds, wishes)
+
+
+def _look(
+    means: Means, region: Region, collection: Collection, media_fd: int, wishes: Wishes, person: Person | None
+) -> _Seen | FailureToEnrol:
+    request = EmbedRequest(
+        region.keys.terms(collection.key_id),
+        Wanted.REFERENCE,
+        collection.min_quality,
+        photo=wishes.store is StoreWish.PHOTO,
+    )
+    embedded: Embedded = means.reader.embed(media_fd, request)
+    face = embedded.faces[0] if len(embedded.faces) == 1 else None
+    reference = None if face is None else face.reference
+    refused = refusal(embedded.faces, reference is not None)
+    if refused is not None or face is None or reference is None:
+        return refused or FailureToEnrol(RefusalReason.NO_FACE, "expected a photo with one face")
+    found = () if face.probe is None else _duplicates(region, collection, face.probe, person)
+    if found and wishes.refuse_duplicates:
+        detail = "expected somebody who is not enrolled yet; the faces listed look the same"
+        return FailureToEnrol(RefusalReason.DUPLICATE, detail, face.quality, face.components, found)
+    return _Seen(face, reference, embedded.photo, found)
+
+
+def _duplicates(region: Region, collection: Collection, probe: bytes, person: Person | None) -> tuple[Duplicate, ...]:
+    decision = decide(region, collection, probe, collection.thresholds.duplicate, MAX_DUPLICATES)
+    own = None if person is None else person.person_id
+    return tuple(Duplicate(c.person_id, c.face_id) for c in decision.candidates if c.person_id != own)
+
+
+def _kept(
+    means: Means,
+    region: Region,
+    collection: Collection,
+    known: Person | None,
+    seen: Sequence[_Seen | FailureToEnrol],
+    wishes: Wishes,
+) -> Outcomes:
+    accepted = [entry for entry in seen if isinstance(entry, _Seen)]
+    if not accepted:
+        return [entry for entry in seen if isinstance(entry, FailureToEnrol)]
+    person = known or _new_person(means, collection, wishes)
+    key, wrapped = _data_key(region, known, person, accepted)
+    with undone_on_failure(means, region) as made:
+        faces = [_new_face(means, region, collection, key, entry, made) for entry in accepted]
+        means.checkpoint("enrol:before")
+        records = region.store.enrol(
+            collection,
+            person,
+            faces,
+            replaces=wishes.replaces,
+            import_item=wishes.import_item,
+            wrapped_key=wrapped,
+        )
+    means.checkpoint("enrol:committed")
+    kept = iter(records)
+    return [
+        entry if isinstance(entry, FailureToEnrol) else Enrolled(person.person_id, next(kept), entry.duplicates)
+        for entry in seen
+    ]
+
+
+def _data_key(
+    region: Region, known: Person | None, person: Person, accepted: Sequence[_Seen]
+) -> tuple[SubjectKey | None, bytes | None]:
+    """The person's data key where a photo is to be sealed under it, and its wrapped form where it is new."""
+    if all(entry.photo is None for entry in accepted):
+        return None, None
+    if known is not None:
+        return region.cipher.opened(known.person_id, region.store.subject_key(known.person_id)), None
+    key = region.cipher.new_key(person.person_id)
+    return key, key.wrapped
+
+
+def _new_face(
+    means: Means, region: Region, collection: Collection, key: SubjectKey | None, entry: _Seen, made: Made
+) -> NewFace:
+    photo_id = None
+    if key is not None and entry.photo is not None:
+        photo_id = photos.keep(means, region, key, entry.photo, made)
+    return NewFace(new_id(IdKind.FACE, collection.home), entry.reference, entry.face.quality, photo_id)
+
+
+def _afterwards(means: Means, region: Region, collection: Collection, wishes: Wishes) -> None:
+    """What must not fail the enrolment, which is committed: replaced references leave packed ciphertexts, rows are packed."""
+    if wishes.replaces:
+        sweep(means, region)
+        packing.settle_removed(means, region, collection)
+    packing.pack_if_due(means, region, collection)
+    if collection.scheme is Scheme.SHARES or wishes.replaces:
+        region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
+
+
+def _known(region: Region, company_id: str, collection: Collection, wishes: Wishes) -> Person | None:
+    if wishes.person_id is None:
+        return None
+    person = region.store.person(company_id, wishes.person_id)
+    if person.collection_id != collection.collection_id:
+        raise NotFound("expected the id of a person of this collection")
+    return person
+
+
+def _new_person(means: Means, collection: Collection, wishes: Wishes) -> Person:
+    return replace(
+        Person(new_id(IdKind.PERSON, collection.home), collection.collection_id, collection.company_id, means.clock()),
+        name=wishes.name,
+        attributes=wishes.attributes,
+    )
+
+
+def require_words(name: str, attributes: Sequence[tuple[str, str]]) -> None:
+    """Raises `RequestInvalid` where a person's name or attributes are too long or too many."""
+    if len(name) > MAX_NAME:
+        raise RequestInvalid(f"expected a name of at most {MAX_NAME} characters")
+    longest = max((max(len(key), len(value)) for key, value in attributes), default=0)
+    if len(attributes) > MAX_ATTRIBUTES or longest > MAX_ATTRIBUTE_CHARACTERS:
+        raise RequestInvalid(
+            f"expected at most {MAX_ATTRIBUTES} attributes of at most {MAX_ATTRIBUTE_CHARACTERS} characters"
+        )
+    if len({key for key, _ in attributes}) != len(attributes):
+        raise RequestInvalid("expected each attribute once")
+
+
+def _require_sound(media_fds: Sequence[int], wishes: Wishes) -> None:
+    if not 1 <= len(media_fds) <= MAX_PHOTOS:
+        raise RequestInvalid(f"expected 1 to {MAX_PHOTOS} photos")
+    if wishes.store is StoreWish.NONE:
+        raise RequestInvalid("expected `store` to be template or photo: enrolling keeps a protected template at least")
+    require_words(wishes.name, wishes.attributes)

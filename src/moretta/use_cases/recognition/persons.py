@@ -1,0 +1,95 @@
+"""Persons and their faces: read, rectify, restrict, erase.
+
+Belongs here: the order in which erasing reaches every store. Does not belong here: enrolling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from moretta.core.errors import Conflict
+from moretta.core.recognition import Collection, CollectionState, FaceRecord, IdKind, Person, PersonState
+from moretta.use_cases.recognition import packing
+from moretta.use_cases.recognition.collections import require_page
+from moretta.use_cases.recognition.enrol import require_words
+from moretta.use_cases.recognition.leftovers import sweep
+from moretta.use_cases.recognition.means import Means, Region
+
+
+def person(means: Means, company_id: str, person_id: str) -> Person:
+    """See `Recognition.person`."""
+    return means.home(person_id, IdKind.PERSON).store.person(company_id, person_id)
+
+
+def listed(means: Means, company_id: str, collection_id: str, limit: int, after: str | None) -> list[Person]:
+    """See `Recognition.persons`."""
+    require_page(limit)
+    region, collection = means.opened(company_id, collection_id)
+    return region.store.persons(company_id, collection.collection_id, limit, after)
+
+
+def update(
+    means: Means,
+    company_id: str,
+    person_id: str,
+    name: str | None,
+    attributes: Sequence[tuple[str, str]] | None,
+    state: PersonState | None,
+) -> Person:
+    """See `Recognition.update_person`."""
+    region = means.home(person_id, IdKind.PERSON)
+    present = region.store.person(company_id, person_id)
+    changed = replace(
+        present,
+        name=present.name if name is None else name,
+        attributes=present.attributes if attributes is None else tuple(attributes),
+        state=state or present.state,
+    )
+    require_words(changed.name, changed.attributes)
+    region.store.update_person(changed)
+    if changed.state is not present.state:
+        region.galleries.follow(region.store.collection(company_id, changed.collection_id))
+    return region.store.person(company_id, person_id)
+
+
+def delete(means: Means, company_id: str, person_id: str) -> None:
+    """See `Recognition.delete_person`."""
+    region = means.home(person_id, IdKind.PERSON)
+    found = region.store.person(company_id, person_id)
+    with means.locks.of(found.collection_id):
+        collection = _not_reissuing(region, company_id, found.collection_id)
+        rows = [face.row for face in region.store.faces(company_id, person_id)]
+        means.checkpoint("delete_person:before")
+        region.store.delete_person(company_id, person_id)
+        means.checkpoint("delete_person:committed")
+        _forget(means, region, collection, rows)
+
+
+def faces(means: Means, company_id: str, person_id: str) -> list[FaceRecord]:
+    """See `Recognition.faces`."""
+    region = means.home(person_id, IdKind.PERSON)
+    region.store.person(company_id, person_id)
+    return region.store.faces(company_id, person_id)
+
+
+def delete_face(means: Means, company_id: str, face_id: str) -> None:
+    """See `Recognition.delete_face`."""
+    region = means.home(face_id, IdKind.FACE)
+    face = region.store.delete_face(company_id, face_id)
+    means.checkpoint("delete_face:committed")
+    with means.locks.of(face.collection_id):
+        collection = region.store.collection(company_id, face.collection_id)
+        _forget(means, region, collection, [face.row])
+
+
+def _forget(means: Means, region: Region, collection: Collection, rows: Sequence[int]) -> None:
+    """Take deleted rows out of packed ciphertexts, delete photos, and tell the nodes."""
+    sweep(means, region)
+    packing.rewrite_without(means, region, collection, rows)
+    region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
+
+
+def _not_reissuing(region: Region, company_id: str, collection_id: str) -> Collection:
+    collection = region.store.collection(company_id, collection_id)
+    if collection.state is CollectionState.REISSUING:
+        raise Conflict("the collection is being given a new key; try again in a while")
+    return collection

@@ -1,0 +1,48 @@
+"""Search: who of a collection is in a photo (1:N), face by face."""
+
+from moretta.core.errors import FaceNotFound, RequestInvalid
+from moretta.core.recognising import EmbedRequest, Wanted
+from moretta.core.recognition import Collection, SearchedFace
+from moretta.use_cases.recognition.decide import Decision, decide
+from moretta.use_cases.recognition.means import Means, Region
+from moretta.use_cases.recognition.pictures import require_purpose
+from moretta.use_cases.recognition.results import Search
+
+MAX_CANDIDATES = 100
+
+
+def search(
+    means: Means, company_id: str, collection_id: str, media_fd: int, limit: int, purpose: str | None, caller: str
+) -> Search:
+    """See `Recognition.search`."""
+    if not 1 <= limit <= MAX_CANDIDATES:
+        raise RequestInvalid(f"expected a limit of 1 to {MAX_CANDIDATES} candidates a face")
+    region, collection = means.opened(company_id, collection_id)
+    require_purpose(collection, purpose)
+    means.require_model(collection)
+    means.brakes.caller.take(caller)
+    embedded = means.reader.embed(media_fd, EmbedRequest(region.keys.terms(collection.key_id), Wanted.PROBE))
+    if not embedded.faces:
+        raise FaceNotFound("expected a photo with at least one face, found none")
+    probes = [face.probe for face in embedded.faces]
+    further = sum(probe is not None for probe in probes) - 1
+    if further > 0:
+        means.brakes.caller.take(caller, further)
+    decisions = [_decided(region, collection, probe, limit) for probe in probes]
+    faces = tuple(
+        SearchedFace(
+            face.box,
+            face.quality,
+            () if decision is None else decision.candidates,
+            face.reason or None,
+        )
+        for face, decision in zip(embedded.faces, decisions, strict=True)
+    )
+    made = [decision for decision in decisions if decision is not None]
+    regions = sorted({decision.region for decision in made})
+    behind = max((decision.behind for decision in made), default=0)
+    return Search(faces, collection.thresholds.fmr, ",".join(regions), behind)
+
+
+def _decided(region: Region, collection: Collection, probe: bytes | None, limit: int) -> Decision | None:
+    return None if probe is None else decide(region, collection, probe, collection.thresholds.match, limit)
