@@ -1,0 +1,43 @@
+"""A comparing node as a process of its own: its folder, its schemes and the link on which it answers.
+
+Belongs here: opening and closing it. Does not belong here: what it answers.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from moretta.core.errors import RequestInvalid
+from moretta.core.recognition import REGION
+from moretta.links.addresses import parse_address
+from moretta.links.certificates import files_of
+from moretta.links.server import LinkServer
+from moretta.nodes.local import LocalNode
+from moretta.nodes.server import NodeHandler
+from moretta.protection.schemes import gallery_index
+
+CALLER = "serve"
+
+
+def node_role(region: str) -> str:
+    """The role that the certificate of a region's node carries."""
+    return f"node-{region}"
+
+
+@contextmanager
+def opened_node(region: str, listen: str, folder: Path, certificates: Path | None) -> Iterator[LinkServer]:
+    """A node of `region` that listens; answer with `serve_forever`.
+
+    Raises:
+        RequestInvalid: no region, address or certificates that can be used, or another node uses the folder.
+    """
+    if REGION.fullmatch(region) is None:
+        raise RequestInvalid("expected a region of at most 16 small letters and digits, such as eu")
+    address = parse_address(listen)
+    tls = files_of(certificates, node_role(region)) if certificates is not None else None
+    node = LocalNode(region, folder, gallery_index)
+    try:
+        with LinkServer(address, NodeHandler(node), frozenset({CALLER}), tls) as server:
+            yield server
+    finally:
+        node.close()
