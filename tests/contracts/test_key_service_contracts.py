@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.key_rigs import linked, local_holder
 from tests.softhsm import softhsm_token
 
 from moretta.core.errors import KeyDestroyed, KeyRejected, KeyUnusable
@@ -14,6 +15,7 @@ from moretta.core.key_service import KeyService
 from moretta.keys.file import FileKeyService
 from moretta.keys.memory import MemoryKeyService
 from moretta.keys.pkcs11 import Pkcs11KeyService, Wrapping
+from moretta.keys.remote import RemoteKeyService
 
 KEY = bytes(range(32))
 CONTEXT = b"subject\0per_eu_1"
@@ -50,11 +52,24 @@ def in_token(wrapping: Wrapping) -> Callable[[Path, ExitStack], Kept]:
     return made
 
 
+def behind_link(tls: bool) -> Callable[[Path, ExitStack], Kept]:
+    def made(root: Path, stack: ExitStack) -> Kept:
+        def opened() -> RemoteKeyService:
+            service = FileKeyService(root / "keys")
+            return RemoteKeyService(linked(service, local_holder(root / "galleries", service), stack, tls=tls))
+
+        return Kept(opened(), opened)
+
+    return made
+
+
 KINDS = {
     "file": in_files,
     "memory": in_memory,
     "pkcs11-gcm": in_token(Wrapping.GCM),
     "pkcs11-key-wrap": in_token(Wrapping.KEY_WRAP),
+    "remote-unix": behind_link(tls=False),
+    "remote-tls": behind_link(tls=True),
 }
 
 

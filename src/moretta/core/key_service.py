@@ -9,6 +9,10 @@ from typing import Protocol
 
 from moretta.core.protection import Opened, OpenTerms, ProtectionTerms, Scheme, SealedScores
 
+# Contexts that begin so are a key holder's own: a key service that answers over a link refuses them, so that who may ask it to
+# unwrap persons' data keys cannot have it unwrap the keys that open scores.
+GALLERY_KEY_CONTEXT = b"moretta.gallery-key\0"
+
 
 class KeyService(Protocol):
     """Holds master keys. Implementations: file, PKCS#11, remote (`keyd`), memory.

@@ -4,6 +4,7 @@ Belongs here: X.509 for links. The authority's key signs once for each role and 
 """
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from moretta.links.tls import TlsFiles
 AUTHORITY = "authority"
 # Long enough not to surprise anybody, short enough to be renewed: what public authorities allowed until 2020.
 DAYS = 825
+# What a certificate may name: a role is one label of a DNS name, and the first part of its files' names.
+_ROLE = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
 
 def issue(folder: Path, roles: Iterable[str], days: int = DAYS) -> None:
@@ -28,11 +31,17 @@ def issue(folder: Path, roles: Iterable[str], days: int = DAYS) -> None:
     An authority that is there is used; a role's files that are there are replaced.
 
     Raises:
-        RequestInvalid: the authority's files there do not fit.
+        RequestInvalid: a role has another form than `keyd` or `party-eu`, or the authority's files there do not fit.
     """
+    wanted = list(roles)
+    for role in wanted:
+        if _ROLE.fullmatch(role) is None or role == AUTHORITY:
+            raise RequestInvalid(
+                "expected roles such as serve, keyd or party-eu: lower-case letters, digits and hyphens"
+            )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, certificate = _authority(folder, days)
-    for role in roles:
+    for role in wanted:
         own = ec.generate_private_key(ec.SECP256R1())
         signed = _certificate(role, own.public_key(), certificate.subject, key, days)
         _write(folder / f"{role}.key", _key_pem(own), 0o600)

@@ -6,6 +6,7 @@ Belongs here: connections that are kept and reused, deadlines, and one error for
 import contextlib
 import socket
 import threading
+import time
 
 from moretta.core.errors import NodeUnavailable
 from moretta.links.addresses import Address
@@ -32,23 +33,31 @@ class LinkClient:
         self._lock = threading.Lock()
         self._free: list[Wire] = []
 
-    def call(self, message: Message, timeout_s: float | None = None) -> Message:
-        """The answer to `message`, which must be one that may be sent twice: a connection that went stale is made anew.
+    def call(self, message: Message, timeout_s: float | None = None, *, repeatable: bool = True) -> Message:
+        """The answer to `message`.
+
+        A kept connection may have gone stale, which shows only after the message was sent: then a new one is made and the message
+        sent again. One that must not be sent twice (`repeatable=False`) always gets a connection of its own.
 
         Raises:
             NodeUnavailable: no connection, no answer in time, or something that is no answer.
+            RequestInvalid: the message is larger than a link carries.
             MorettaError: what the other side raised.
         """
         limit_s = timeout_s or self._timeout_s
-        with self._lock:
-            kept = self._free.pop() if self._free else None
-        if kept is not None:
-            with contextlib.suppress(LinkClosed):
-                return self._exchange(kept, message, limit_s)
+        until = time.monotonic() + limit_s
         try:
-            return self._exchange(self._connected(limit_s), message, limit_s)
+            kept = self._kept() if repeatable else None
+            if kept is not None:
+                with contextlib.suppress(LinkClosed):
+                    return self._exchange(kept, message, until)
+            return self._exchange(self._connected(until), message, until)
         except LinkClosed:
             raise NodeUnavailable(f"{self._role} closed the connection before it answered; try again") from None
+        except TimeoutError:
+            raise NodeUnavailable(f"{self._role} did not answer within {limit_s:g} s; try again later") from None
+        except FrameRejected:
+            raise NodeUnavailable(f"{self._role} answered with something that is no answer; it was dropped") from None
 
     def close(self) -> None:
         """Close the kept connections. Idempotent."""
@@ -56,44 +65,65 @@ class LinkClient:
             while self._free:
                 self._free.pop().close()
 
-    def _exchange(self, wire: Wire, message: Message, limit_s: float) -> Message:
+    def _kept(self) -> Wire | None:
+        with self._lock:
+            return self._free.pop() if self._free else None
+
+    def _exchange(self, wire: Wire, message: Message, until: float) -> Message:
         try:
-            wire.send(message, limit_s)
-            answer = wire.receive(limit_s)
-        except TimeoutError:
-            wire.close()
-            raise NodeUnavailable(f"{self._role} did not answer within {limit_s:g} s; try again later") from None
-        except FrameRejected:
-            wire.close()
-            raise NodeUnavailable(f"{self._role} answered with something that is no answer; it was dropped") from None
+            wire.send(message, _left(until))
+            answer = wire.receive(_left(until))
         except BaseException:
             wire.close()
             raise
         with self._lock:
-            if len(self._free) < _KEPT:
+            keep = len(self._free) < _KEPT
+            if keep:
                 self._free.append(wire)
-                wire = None  # type: ignore[assignment]  # kept
-        if wire is not None:
+        if not keep:
             wire.close()
         error = raised_by(answer)
         if error is not None:
             raise error
         return answer
 
-    def _connected(self, limit_s: float) -> Wire:
+    def _connected(self, until: float) -> Wire:
+        if self._address.path is None and self._context is None:
+            raise NodeUnavailable(f"{self._role} is reached by TLS, but no certificate is set for this process")
         try:
-            if self._address.path is not None:
-                connection = socket.socket(socket.AF_UNIX)
-                connection.settimeout(limit_s)
-                connection.connect(str(self._address.path))
-                return Wire(connection)
-            if self._context is None:
-                raise NodeUnavailable(f"{self._role} is reached by TLS, but no certificate is set for this process")
-            connection = socket.create_connection((self._address.host, self._address.port), limit_s)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return Wire(self._context.wrap_socket(connection, server_hostname=self._role))
+            return Wire(self._unix(until) if self._address.path is not None else self._tls(until))
+        except TimeoutError:
+            raise
         except OSError as error:
-            reason = error.strerror or "the certificates do not fit"
+            reason = error.strerror or "the address cannot be used"
             raise NodeUnavailable(
-                f"{self._role} cannot be reached: {reason}; check that it runs, and its address"
+                f"{self._role} cannot be reached: {reason}; check that it runs, its address, and its certificate"
             ) from None
+
+    def _unix(self, until: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.settimeout(_left(until))
+            connection.connect(str(self._address.path))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _tls(self, until: float) -> socket.socket:
+        connection = socket.create_connection((self._address.host, self._address.port), _left(until))
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(_left(until))
+            assert self._context is not None  # noqa: S101 - `_connected` looked
+            return self._context.wrap_socket(connection, server_hostname=self._role)
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _left(until: float) -> float:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from moretta.core.errors import MorettaError
+from moretta.core.errors import MorettaError, RateLimited, RequestInvalid
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -33,11 +33,17 @@ class Message:
 
 
 def frame(message: Message) -> list[bytes]:
-    """The message as pieces to be written in order; blobs are not copied."""
+    """The message as pieces to be written in order; blobs are not copied.
+
+    Raises:
+        RequestInvalid: it is over a limit, and the other side would refuse it.
+    """
     lengths = [len(blob) for blob in message.blobs]
     head = json.dumps(
         {"kind": message.kind, "fields": message.fields, "lengths": lengths}, separators=(",", ":")
     ).encode()
+    if len(head) > HEAD_LIMIT or sum(lengths) > BLOBS_LIMIT:
+        raise RequestInvalid("expected a message that a link can carry; send less at once")
     return [_START.pack(_MAGIC, len(head)) + head, *message.blobs]
 
 
@@ -62,8 +68,11 @@ def read_message(read: Callable[[int], bytes]) -> Message:
 
 
 def error_message(error: MorettaError) -> Message:
-    """The answer that tells the other side of an error of ours."""
-    return Message("error", {"code": error.code, "detail": error.detail})
+    """The answer that tells the other side of an error of ours: its code and what it says, never where it was raised."""
+    fields: dict[str, Json] = {"code": error.code, "detail": error.detail}
+    if isinstance(error, RateLimited):
+        fields["retry_after_s"] = error.retry_after_s
+    return Message("error", fields)
 
 
 def raised_by(message: Message) -> MorettaError | None:
@@ -75,6 +84,11 @@ def raised_by(message: Message) -> MorettaError | None:
     while pending:
         kind = pending.pop()
         if kind.code == code:
-            return kind(detail)
+            return _with_wait(detail, message) if kind is RateLimited else kind(detail)
         pending.extend(kind.__subclasses__())
     return MorettaError("the other side met an unexpected error; its log tells")
+
+
+def _with_wait(detail: str, message: Message) -> RateLimited:
+    told = message.fields.get("retry_after_s")
+    return RateLimited(detail, retry_after_s=told) if type(told) is float and 0 < told < 3600 else RateLimited(detail)

@@ -4,6 +4,7 @@ Belongs here: listening, who may call, and answering errors. Does not belong her
 """
 
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -27,6 +28,7 @@ _HANDSHAKE_S = 10.0
 # A peer that stops in the middle of a message holds one thread for at most so long.
 _MESSAGE_S = 120.0
 _CONNECTIONS = 256
+_ACCEPT_PAUSE_S = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,8 @@ class LinkServer:
         try:
             self._socket = _listening(address)
         except OSError as error:
-            raise RequestInvalid(f"the link's address cannot be used: {error.strerror}; choose another") from None
+            reason = error.strerror or "its path is too long"  # the one reason that has no number
+            raise RequestInvalid(f"the link's address cannot be used: {reason}; choose another") from None
         self._path = address.path
         self._closed = threading.Event()
         self._slots = threading.BoundedSemaphore(_CONNECTIONS)
@@ -75,13 +78,18 @@ class LinkServer:
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                return
+                # The caller went away again, or no descriptor is free: neither may end the service. `close` sets the event.
+                self._closed.wait(_ACCEPT_PAUSE_S)
+                continue
             if not self._slots.acquire(blocking=False):
                 connection.close()
                 continue
             with self._lock:
                 self._open.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), name="link", daemon=True).start()
+            try:
+                threading.Thread(target=self._serve, args=(connection,), name="link", daemon=True).start()
+            except RuntimeError:  # no thread can be made at the moment
+                self._drop(connection)
 
     def close(self) -> None:
         """Stop listening and drop every connection. Idempotent."""
@@ -116,11 +124,17 @@ class LinkServer:
                 self._answer(Wire(connection), role)
         except (OSError, LinkClosed, FrameRejected):
             pass  # a caller that went away or never was one of ours
+        except Exception as error:
+            _log.error("link.connection_error: %s", type(error).__name__)
         finally:
-            with self._lock:
-                self._open.discard(raw)
             connection.close()
-            self._slots.release()
+            self._drop(raw)
+
+    def _drop(self, connection: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
+        self._slots.release()
 
     def _role(self, connection: socket.socket) -> str | None:
         """Who calls; None where they may not."""
@@ -141,7 +155,10 @@ class LinkServer:
             except Exception as error:
                 _log.error("link.handler_error: %s", type(error).__name__)  # its message could quote anything
                 answer = error_message(MorettaError("an unexpected error; the log of that process tells its kind"))
-            wire.send(answer, _MESSAGE_S)
+            try:
+                wire.send(answer, _MESSAGE_S)
+            except RequestInvalid as error:  # more than a link carries; nothing was sent yet
+                wire.send(error_message(error), _MESSAGE_S)
 
     def _next(self, wire: Wire) -> Message:
         """The next message; between two a caller may wait as long as it likes, within one it may not."""
@@ -175,7 +192,7 @@ def _listening_at(path: Path) -> socket.socket:
         if path.is_socket():
             with socket.socket(socket.AF_UNIX) as probe:
                 if probe.connect_ex(str(path)) == 0:
-                    raise OSError(98, "another process listens there")
+                    raise OSError(errno.EADDRINUSE, "another process listens there")
             path.unlink()
         before = os.umask(0o177)
         try:

@@ -22,7 +22,7 @@ class Wire:
         self.connection = connection
 
     def send(self, message: Message, limit_s: float | None) -> None:
-        """Send the whole message. Raises `TimeoutError`, `LinkClosed`."""
+        """Send the whole message. Raises `TimeoutError`, `LinkClosed`, `RequestInvalid` (see `frame`)."""
         deadline = _deadline(limit_s)
         try:
             for piece in frame(message):
@@ -50,20 +50,21 @@ class Wire:
         self.connection.close()
 
     def _exactly(self, length: int, deadline: float | None) -> bytes:
-        content = bytearray(length)
-        view, done = memoryview(content), 0
+        """`length` bytes, kept as they come: a peer that announces more than it sends costs no memory."""
+        pieces, left = [], length
         try:
-            while done < length:
+            while left:
                 self.connection.settimeout(_left(deadline))
-                got = self.connection.recv_into(view[done:], min(_PIECE, length - done))
-                if got == 0:
+                piece = self.connection.recv(min(_PIECE, left))
+                if not piece:
                     raise LinkClosed
-                done += got
+                pieces.append(piece)
+                left -= len(piece)
         except TimeoutError:
             raise
         except OSError:
             raise LinkClosed from None
-        return bytes(content)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _deadline(limit_s: float | None) -> float | None:
