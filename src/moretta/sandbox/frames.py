@@ -9,7 +9,16 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from moretta.core.errors import FieldError, MediaError, ModelError, MorettaError, PolicyProhibited, RequestInvalid
+from moretta.core.errors import (
+    FieldError,
+    KeyRejected,
+    MediaError,
+    ModelError,
+    ModelMismatch,
+    MorettaError,
+    PolicyProhibited,
+    RequestInvalid,
+)
 from moretta.core.errors import SandboxUnavailable as _SandboxUnavailable
 
 HEADER = struct.Struct("!BIQ")
@@ -25,7 +34,15 @@ UNEXPECTED = MorettaError.code
 _DETAIL_LIMIT = 2000
 _MOST_FIELD_ERRORS = 50
 # What a worker may answer; anything else (such as a claim about the caller's key) becomes an unexpected error.
-_ANSWERABLE = (MediaError, ModelError, RequestInvalid, PolicyProhibited, _SandboxUnavailable)
+_ANSWERABLE = (
+    MediaError,
+    ModelError,
+    ModelMismatch,
+    KeyRejected,
+    RequestInvalid,
+    PolicyProhibited,
+    _SandboxUnavailable,
+)
 
 
 class Kind(IntEnum):

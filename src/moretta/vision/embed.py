@@ -23,6 +23,11 @@ ARCFACE_SCALE = 127.5
 _DIGEST_CHARS = 12
 
 
+def model_id_of(name: str, sha256: str) -> str:
+    """What embeddings of a network are known by: its name and the start of its file's digest."""
+    return f"{name}:{sha256[:_DIGEST_CHARS]}"
+
+
 class MobileFaceNetEmbedder:
     """MobileFaceNet (Chen et al. 2018) with the mirrored face averaged in; 192 numbers.
 
@@ -33,7 +38,7 @@ class MobileFaceNetEmbedder:
 
     def __init__(self, session: Session, sha256: str) -> None:
         self._session = session
-        self._model_id = f"mobilefacenet:{sha256[:_DIGEST_CHARS]}"
+        self._model_id = model_id_of("mobilefacenet", sha256)
 
     @property
     def model_id(self) -> str:
@@ -65,7 +70,7 @@ class OnnxEmbedder:
         self, session: Session, name: str, sha256: str, *, channels_first: bool, normalised_inside: bool
     ) -> None:
         self._session = session
-        self._model_id = f"{name}:{sha256[:_DIGEST_CHARS]}"
+        self._model_id = model_id_of(name, sha256)
         self._channels_first = channels_first
         self._normalised_inside = normalised_inside
 

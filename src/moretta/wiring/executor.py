@@ -8,6 +8,8 @@ from moretta.core.ports import OnProgress
 from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.pool import WorkerPool, probe
 from moretta.settings import Settings
+from moretta.wiring.recognising import PoolFaceReader
+from moretta.wiring.requests import RequestKind, tagged
 from moretta.wiring.wire import parse_analysis, parse_progress, request_json
 
 _ENTRY_POINT = "moretta.wiring.worker:worker_handler"
@@ -16,10 +18,11 @@ _WORKER_SETTINGS = ("models_dir", "allow_expression", "max_bytes", "max_pixels",
 
 
 class PoolExecutor:
-    """`core.ports.Executor` over a pool of workers, whose every word is checked."""
+    """`core.ports.Executor` over a pool of workers, whose every word is checked. `faces` are read by the same workers."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self.pool = pool
+        self.faces = PoolFaceReader(pool)
 
     def analyse(self, media_fd: int, request: AnalysisRequest, on_progress: OnProgress | None = None) -> Analysis:
         """The analysis of the media in `media_fd`; see the port for what it raises."""
@@ -29,7 +32,7 @@ class PoolExecutor:
             if on_progress is not None:
                 on_progress(progress)
 
-        return parse_analysis(self.pool.run(media_fd, request_json(request), tell))
+        return parse_analysis(self.pool.run(media_fd, tagged(RequestKind.ANALYSE, request_json(request)), tell))
 
     def close(self) -> None:
         """End the workers. Idempotent."""

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from moretta.core.analysis import AnalysisRequest, Feature, ModelUse
-from moretta.core.ports import AttributeModel, CueMeter, TrustCue
-from moretta.core.values import FaceSample, MediaKind, Profile, Quality
+from moretta.core.errors import ModelMismatch
+from moretta.core.ports import AttributeModel, CueMeter, FaceEmbedder, TrustCue
+from moretta.core.values import Face, FaceSample, MediaKind, Mesh, Pixels, Profile, Quality
 from moretta.signals.blinks import BlinkMeter
 from moretta.signals.pulse import PulseMeter
 from moretta.signals.synchrony import SynchronyMeter
@@ -20,6 +21,7 @@ from moretta.trust.cues import standard_cues
 from moretta.trust.fuse import CalibratedFusion
 from moretta.trust.recapture import texture_weights
 from moretta.trust.scorers import ANTI_SPOOFING, LEARNED_BLENDING
+from moretta.use_cases.embed import FaceInstruments
 from moretta.use_cases.instruments import Instruments
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
@@ -29,14 +31,20 @@ from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import load
 from moretta.vision.models.store import file_sha256
 from moretta.vision.observe import observe
+from moretta.vision.pose import head_pose
 from moretta.vision.posture import BlazePosture
 from moretta.vision.quality import face_quality
+from moretta.vision.rewrite import rewritten
 from moretta.vision.sessions import LiteRtSession, OnnxSession, open_session
 from moretta.vision.track import FaceTracker
+from moretta.wiring.embedders import own_embedders
 
 # A still may show a crowd; a video is followed face by face, and each one costs time in every frame.
 MAX_FACES_STILL = 100
 MAX_FACES_VIDEO = 20
+
+# docs/model-cards/centerface.md: .5 gives no false face on photographs; tightly cut faces, as on passes, are found from .3 on.
+STILL_SCORES = (0.5, 0.3)
 
 # The cues that ask a network of their own, and its name; the face embedder also serves the tracker and is always used.
 NETWORK_CUES = {ANTI_SPOOFING: "face-antispoofing", LEARNED_BLENDING: "blending"}
@@ -84,6 +92,8 @@ class Workshop:
         self._mesh = FaceMesh(self._open("face-landmark"), self._open("iris-landmark"))
         embedding = load("mobilefacenet", models_dir)
         self._embedder = MobileFaceNetEmbedder(self._open("mobilefacenet"), embedding.sha256)
+        self._embedders: dict[str, FaceEmbedder] = {self._embedder.model_id: self._embedder}
+        self._embedders |= own_embedders(models_dir)
         self._spoof = FaceAntiSpoofing(self._open("face-antispoofing"))
         weights = blending_weights()
         self._blending = BlendingDetector(OnnxSession(weights))
@@ -135,6 +145,33 @@ class Workshop:
             models=self._models(wants),
         )
 
+    def face_instruments(self) -> FaceInstruments:
+        """What recognition finds and measures faces with."""
+        side = _EFFORT[Profile.ACCURATE].still_side
+        return FaceInstruments(
+            detectors=tuple(CenterFaceDetector(self._detector, score, side) for score in STILL_SCORES),
+            mesh_of=self._mesh_of,
+            quality_of=_quality_of_still,
+            photo_of=rewritten,
+        )
+
+    def embedder(self, model_id: str) -> FaceEmbedder:
+        """The embedder of that id. Raises `ModelMismatch` where this worker has not loaded it."""
+        found = self._embedders.get(model_id)
+        if found is None:
+            raise ModelMismatch(
+                "the collection's model is not loaded: add its file again with `moretta models add` and restart the service, "
+                "or re-enrol the collection under a present model"
+            )
+        return found
+
+    def embedders(self) -> tuple[FaceEmbedder, ...]:
+        """All that are loaded."""
+        return tuple(self._embedders.values())
+
+    def _mesh_of(self, pixels: Pixels, face: Face) -> Mesh:
+        return self._mesh.fit(pixels, face, irises=False)
+
     def _cues_of(self, request: AnalysisRequest) -> tuple[TrustCue, ...]:
         """The cues that can move the score, and the conditions by which fusion abstains.
 
@@ -161,3 +198,8 @@ class Workshop:
 
 def _quality_of(sample: FaceSample) -> Quality:
     return face_quality(sample.frame.pixels, sample.tracked.mesh, sample.pose)
+
+
+def _quality_of_still(pixels: Pixels, mesh: Mesh) -> Quality:
+    height, width = pixels.shape[:2]
+    return face_quality(pixels, mesh, head_pose(mesh, width, height))

@@ -1,17 +1,34 @@
-"""One analysis of made-up media before the worker is confined.
+"""One analysis, and one protection, of made-up media before the worker is confined.
 
 Belongs here: running every instrument once, so that nothing is left to be imported or opened when the files are gone.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from moretta.core.analysis import AnalysisRequest, Feature, MediaInfo, Notice
+from moretta.core.protection import ProtectionTerms, Scheme
+from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbeddedFace, EmbedRequest, Wanted
 from moretta.core.values import AudioBlock, Face, Frame, MediaKind, Mesh, Profile, TrackedFace, TrackId
+from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES as HE_PUBLIC_KEY_BYTES
+from moretta.protection.rotation import SEED_BYTES
+from moretta.protection.schemes import protector
+from moretta.protection.shares.sealing import PARTIES
 from moretta.use_cases.analyse import analyse
 from moretta.wiring.instruments import Workshop
+from moretta.wiring.recognising_wire import (
+    compare_request_json,
+    compared_json,
+    embed_request_json,
+    embedded_json,
+    parse_compare_request,
+    parse_embed_request,
+    parse_embedded,
+)
 from moretta.wiring.wire import analysis_json
 
 _SIDE, _RATE_HZ, _SECONDS = 160, 10, 12
@@ -31,6 +48,42 @@ def rehearse(workshop: Workshop) -> None:
         instruments.still_tracker().update(_frame(0))
         staged = replace(instruments, tracker=_StagedTracker, still_tracker=_StagedTracker)
         analysis_json(analyse(_StagedReader(kind), request, staged))
+
+
+def rehearse_recognition(workshop: Workshop) -> None:
+    """Find a face in noise, write a picture anew, and protect a made-up embedding under every scheme."""
+    pixels = _frame(0).pixels
+    staged = _StagedTracker().update(_frame(0))[0]
+    instruments = workshop.face_instruments()
+    for detector in instruments.detectors:
+        detector.detect(pixels)
+    instruments.quality_of(pixels, instruments.mesh_of(pixels, staged.face))
+    face = EmbeddedFace((0.0, 0.0, 1.0, 1.0), 0.0, (), b"", b"")
+    embedded = Embedded((face,), instruments.photo_of(pixels))
+    for embedder in workshop.embedders():
+        embedding = embedder.embed(pixels, staged.face.landmarks)
+        for scheme in Scheme:
+            terms = ProtectionTerms(scheme, embedder.model_id, len(embedding.vector), "rehearsal", _material(scheme))
+            protects = protector(terms)
+            protects.protect_reference(embedding)
+            protects.protect_probe(embedding)
+            request = parse_embed_request(embed_request_json(EmbedRequest(terms, Wanted.REFERENCE, photo=True)))
+            parse_embedded(embedded_json(embedded), request)
+    parse_compare_request(compare_request_json(CompareRequest("rehearsal", 0.5), 1))
+    compared_json(Compared(None, (face,), ()))
+
+
+def _material(scheme: Scheme) -> bytes:
+    """Material that nobody holds the secret of."""
+    if scheme is Scheme.PLAIN:
+        return b""
+    seed = secrets.token_bytes(SEED_BYTES)
+    if scheme is Scheme.HE:
+        return seed + bytes(HE_PUBLIC_KEY_BYTES)
+    if scheme is Scheme.SHARES:
+        made = [X25519PrivateKey.generate().public_key().public_bytes_raw() for _ in range(PARTIES)]
+        return seed + b"".join(made)
+    return seed
 
 
 def _frame(index: int) -> Frame:

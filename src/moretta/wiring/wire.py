@@ -53,7 +53,7 @@ def progress_json(progress: Progress) -> bytes:
 
 def parse_request(raw: bytes) -> AnalysisRequest:
     """The request in `raw`."""
-    return _parsed(_requests(), raw)
+    return parsed(_requests(), raw)
 
 
 def parse_analysis(raw: bytes) -> Analysis:
@@ -62,26 +62,27 @@ def parse_analysis(raw: bytes) -> Analysis:
     Raises:
         WorkerLost: it is not an analysis.
     """
-    analysis = _parsed(_analyses(), raw)
+    analysis = parsed(_analyses(), raw)
     media = analysis.media
     numbers = (media.width, media.height, media.frames, media.bytes, media.duration_s or 0.0, media.frame_rate or 0.0)
     if not all(0 <= number < _MOST for number in numbers):
-        raise _not_a_result()
+        raise not_a_result()
     return analysis
 
 
 def parse_progress(raw: bytes) -> Progress:
     """The progress in `raw`; raises as `parse_analysis` does."""
-    return _parsed(_progresses(), raw)
+    return parsed(_progresses(), raw)
 
 
-def _parsed(adapter: TypeAdapter[T], raw: bytes) -> T:
+def parsed(adapter: TypeAdapter[T], raw: bytes) -> T:
+    """What `raw` holds. Raises `WorkerLost`: another shape, or characters that a terminal obeys."""
     if _commands_a_terminal(raw):
-        raise _not_a_result()
+        raise not_a_result()
     try:
         return adapter.validate_json(raw)
     except ValidationError:
-        raise _not_a_result() from None
+        raise not_a_result() from None
 
 
 def _commands_a_terminal(raw: bytes) -> bool:
@@ -90,5 +91,6 @@ def _commands_a_terminal(raw: bytes) -> bool:
     return escaped or ((b"\xc2" in raw or b"\x7f" in raw) and _PLAIN.search(raw) is not None)
 
 
-def _not_a_result() -> WorkerLost:
+def not_a_result() -> WorkerLost:
+    """The error where a worker answers with something else."""
     return WorkerLost("expected a result from the analysis process, got something else; it is dropped")

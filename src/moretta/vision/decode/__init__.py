@@ -15,16 +15,19 @@ from moretta.vision.decode.warm import warm_up
 __all__ = ["DecodeOptions", "MediaReader", "open_media", "warm_up"]
 
 
-def open_media(fd: int, limits: MediaLimits, options: DecodeOptions | None = None) -> MediaReader:
+def open_media(
+    fd: int, limits: MediaLimits, options: DecodeOptions | None = None, span: tuple[int, int] | None = None
+) -> MediaReader:
     """Open the picture or video in the seekable descriptor `fd`, from its start whatever its offset.
 
-    The caller keeps `fd` and may close it at once. A still is decoded here, of a video the first frame.
+    Where `fd` holds several items, `span` is the first byte of one and how many it has. The caller keeps `fd` and may close it
+    at once. A still is decoded here, of a video the first frame.
 
     Raises:
         MediaError: what it holds cannot be read, or is over a limit; see `core.errors` for each.
     """
     chosen = options or DecodeOptions()
-    file = DescriptorFile(fd)
+    file = DescriptorFile(fd) if span is None else DescriptorFile(fd, *span)
     try:
         check_bytes(file.size, limits)
         found = sniff(file)

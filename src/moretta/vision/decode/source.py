@@ -17,18 +17,22 @@ class DescriptorFile(io.RawIOBase):
     Two of these over one descriptor never disturb each other, because `pread` leaves the shared offset alone; so sound and
     pictures can be decoded in two threads. The caller keeps its descriptor. `fileno` is left unsupported on purpose:
     libraries that find one read through it, and then share the offset.
+
+    `start` and `size` bound what is read to one of several items in the descriptor; left out, it is all of it.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, start: int = 0, size: int | None = None) -> None:
         super().__init__()
         self._fd = os.dup(fd)
+        self._start = start
         self._offset = 0
-        self.size = os.fstat(self._fd).st_size
+        left = max(0, os.fstat(self._fd).st_size - start)
+        self.size = left if size is None else min(size, left)
 
     @classmethod
     def of(cls, other: "DescriptorFile") -> "DescriptorFile":
-        """Another file over the same descriptor, with its own duplicate and offset."""
-        return cls(other._fd)
+        """Another file over the same bytes, with its own duplicate and offset."""
+        return cls(other._fd, other._start, other.size)
 
     def readable(self) -> bool:
         """Always."""
@@ -40,8 +44,8 @@ class DescriptorFile(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill `buffer` from the current offset; 0 at the end."""
-        view = memoryview(buffer).cast("B")
-        count = os.preadv(self._fd, [view], self._offset)
+        view = memoryview(buffer).cast("B")[: max(0, self.size - self._offset)]
+        count = os.preadv(self._fd, [view], self._start + self._offset) if view else 0
         self._offset += count
         return count
 
@@ -59,7 +63,9 @@ class DescriptorFile(io.RawIOBase):
 
     def at(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`; moves nothing."""
-        return os.pread(self._fd, count, offset) if 0 <= offset < self.size else b""
+        if not 0 <= offset < self.size:
+            return b""
+        return os.pread(self._fd, min(count, self.size - offset), self._start + offset)
 
     def close(self) -> None:
         """Close the duplicate. Idempotent."""

@@ -1,0 +1,32 @@
+"""What kind of request a worker is given: one word before the body.
+
+Belongs here: the words. Does not belong here: the bodies (see `wire` and `recognising_wire`).
+"""
+
+from enum import StrEnum
+
+from moretta.core.errors import RequestInvalid
+
+
+class RequestKind(StrEnum):
+    """What is asked of a worker."""
+
+    ANALYSE = "analyse"
+    EMBED = "embed"
+    COMPARE = "compare"
+
+
+def tagged(kind: RequestKind, body: bytes) -> bytes:
+    """A request of that kind."""
+    return kind.encode() + b"\n" + body
+
+
+def untagged(request: bytes) -> tuple[RequestKind, bytes]:
+    """Kind and body. Raises `RequestInvalid` where there is no such kind."""
+    word, _, body = request.partition(b"\n")
+    try:
+        return RequestKind(word.decode("ascii")), body
+    except ValueError:
+        raise RequestInvalid(
+            "expected a request of a known kind; the service and its workers differ in version"
+        ) from None
