@@ -9,8 +9,6 @@ then normal with a standard deviation of sqrt(1/12) * sqrt(1/gallery^2 + 1/probe
 import numpy as np
 import numpy.typing as npt
 
-from moretta.core.values import Floats
-
 Integers = npt.NDArray[np.int64]
 
 # `he`: the largest product of scales whose scores fit the plaintext modulus (256 * 181 = 46,336 < 114,689 / 2). Measured on
@@ -21,6 +19,6 @@ HE_PROBE_SCALE = 181
 SHARES_SCALE = 127
 
 
-def quantised(unit: Floats, scale: int) -> Integers:
+def quantised(unit: npt.NDArray[np.floating], scale: int) -> Integers:
     """`unit` (float, shape (d,) or (n, d), unit norm) times `scale`, rounded to the nearest integers."""
     return np.rint(np.asarray(unit, dtype=np.float64) * scale).astype(np.int64)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Mask, ProtectedProbe, Rows, SealedScores
@@ -29,7 +28,10 @@ class VectorIndex:
         self._spec = spec
         self._lock = threading.Lock()
         self._excluded: frozenset[int] = frozenset()
-        self._clear()
+        self._counted: Mask | None = None
+        self._place: dict[int, int] = {}
+        self._used = 0
+        self._allocate(0)
 
     def put(self, rows: Sequence[int], payloads: Sequence[bytes]) -> None:
         """Take references. Raises `ProbeRejected` before any is taken where one is malformed."""
@@ -79,7 +81,8 @@ class VectorIndex:
     def close(self) -> None:
         """Forget everything. Idempotent."""
         with self._lock:
-            self._clear()
+            self._place, self._used, self._counted = {}, 0, None
+            self._allocate(0)
 
     def _snapshot(self) -> tuple[Floats, Rows, Mask]:
         with self._lock:
@@ -104,18 +107,13 @@ class VectorIndex:
 
     def _resize(self, room: int) -> None:
         """Move to arrays of another size and leave removed rows behind; comparisons under way keep the old arrays."""
-        kept = np.flatnonzero(self._alive[: self._used])
-        vectors, rows, alive = _arrays(room, self._spec.dimension)
-        vectors[: kept.size], rows[: kept.size], alive[: kept.size] = self._vectors[kept], self._rows[kept], True
-        self._vectors, self._rows, self._alive, self._used = vectors, rows, alive, int(kept.size)
-        self._place = {int(row): place for place, row in enumerate(rows[: kept.size])}
+        vectors, rows, kept = self._vectors, self._rows, np.flatnonzero(self._alive[: self._used])
+        self._allocate(room)
+        self._vectors[: kept.size], self._rows[: kept.size], self._alive[: kept.size] = vectors[kept], rows[kept], True
+        self._used = int(kept.size)
+        self._place = {int(row): place for place, row in enumerate(rows[kept])}
 
-    def _clear(self) -> None:
-        self._vectors, self._rows, self._alive = _arrays(0, self._spec.dimension)
-        self._used = 0
-        self._place: dict[int, int] = {}
-        self._counted: Mask | None = None
-
-
-def _arrays(room: int, dimension: int) -> tuple[Floats, Rows, npt.NDArray[np.bool_]]:
-    return np.empty((room, dimension), np.float32), np.zeros(room, np.uint32), np.zeros(room, np.bool_)
+    def _allocate(self, room: int) -> None:
+        self._vectors: Floats = np.empty((room, self._spec.dimension), np.float32)
+        self._rows: Rows = np.zeros(room, np.uint32)
+        self._alive: Mask = np.zeros(room, np.bool_)

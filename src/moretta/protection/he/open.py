@@ -1,0 +1,101 @@
+"""The opening side of `he`: holds SEAL's secret key and tells decisions.
+
+Belongs here: the gallery key's implementation. Does not belong here: kernels, comparing, where keys are stored.
+"""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from moretta.core.errors import KeyRejected
+from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
+from moretta.protection.deciding import matches
+from moretta.protection.he.decrypt import opened_scores, opened_slots
+from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES, PublicKey
+from moretta.protection.he.packing import kept, references_in, references_of, segment_of, turned
+from moretta.protection.he.parameters import P, check_dimension, read_scores, reference_bytes
+from moretta.protection.he.seal import SealKey
+from moretta.protection.he.transforms import with_quotients
+from moretta.protection.opening import GalleryKey
+from moretta.protection.quantise import HE_GALLERY_SCALE, HE_PROBE_SCALE
+from moretta.protection.rotation import SEED_BYTES, turned_over
+from moretta.protection.terms import check_sealed, read_secret, sealed_secret
+
+_SCORE_SCALE = HE_GALLERY_SCALE * HE_PROBE_SCALE
+
+
+class HeKey:
+    """The `GalleryKey` of a rotation's seed, a public key and SEAL's secret key.
+
+    Raises:
+        KeyRejected: they are not what `secret` wrote.
+    """
+
+    def __init__(self, dimension: int, seed: bytes, public_key: bytes, seal_key: SealKey) -> None:
+        self.dimension = dimension
+        self._seed, self._public_key, self._seal_key = seed, public_key, seal_key
+        self._secret_points = with_quotients(seal_key.secret_points(), P)
+
+    @classmethod
+    def new(cls, dimension: int) -> "HeKey":
+        """A fresh key for vectors of `dimension`. Raises `RequestInvalid` where they do not fit."""
+        check_dimension(dimension)
+        seal_key = SealKey.new()
+        return cls(dimension, os.urandom(SEED_BYTES), seal_key.new_public_key(), seal_key)
+
+    @classmethod
+    def load(cls, secret: bytes) -> "HeKey":
+        """The key that `secret` wrote. Raises `KeyRejected`."""
+        dimension, content = read_secret(Scheme.HE, secret)
+        seed, rest = content[:SEED_BYTES], content[SEED_BYTES:]
+        public_key, seal_content = rest[:PUBLIC_KEY_BYTES], rest[PUBLIC_KEY_BYTES:]
+        PublicKey(public_key)
+        return cls(dimension, seed, public_key, SealKey.load(seal_content))
+
+    def secret(self) -> bytes:
+        """Dimension, seed, public key, and SEAL's key in its own form."""
+        return sealed_secret(Scheme.HE, self.dimension, self._seed + self._public_key + self._seal_key.content())
+
+    def material(self) -> bytes:
+        """The seed and the public key."""
+        return self._seed + self._public_key
+
+    def open(self, sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
+        """As `ScoreOpener.open`."""
+        check_sealed(sealed, Scheme.HE)
+        packed, single = read_scores(sealed.payload, len(sealed.rows))
+        slots = opened_slots(packed, self._secret_points).ravel()
+        scores = np.concatenate((slots, opened_scores(single, self._secret_points)))
+        return matches(scores * np.float64(1 / _SCORE_SCALE), sealed.rows, sealed.counted, terms)
+
+    def pack(self, payloads: Sequence[bytes]) -> bytes:
+        """As `KeyHolder.pack`. Raises `ProbeRejected`, `RequestInvalid`."""
+        references = references_of(payloads, self.dimension, self._secret_points)
+        return segment_of(references, self._seal_key, self.dimension)
+
+    def repack(self, segments: Sequence[tuple[bytes, Sequence[int]]]) -> bytes:
+        """As `KeyHolder.repack`. Raises `ProbeRejected`, `RequestInvalid`."""
+        return segment_of(kept(segments, self.dimension, self._secret_points), self._seal_key, self.dimension)
+
+    def reissue_payload(self, new: GalleryKey, payloads: Sequence[bytes]) -> list[bytes]:
+        """As `KeyHolder.reissue_payload`. Raises `KeyRejected`, `ProbeRejected`."""
+        other = self._checked(new)
+        references = references_of(payloads, self.dimension, self._secret_points)
+        public_key, issued = PublicKey(other._public_key), []
+        for integers in turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed)):
+            c0, c1 = public_key.encrypt(integers)
+            issued.append(reference_bytes(c0[: self.dimension], c1))
+        return issued
+
+    def reissue_segment(self, new: GalleryKey, segment: bytes) -> bytes:
+        """As `KeyHolder.reissue_segment`; every reference keeps its slot. Raises `KeyRejected`, `ProbeRejected`."""
+        other = self._checked(new)
+        references = references_in(segment, self.dimension, self._secret_points)
+        moved = turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed))
+        return segment_of(moved, other._seal_key, self.dimension)
+
+    def _checked(self, new: GalleryKey) -> "HeKey":
+        if not isinstance(new, HeKey) or new.dimension != self.dimension:
+            raise KeyRejected(f"expected another he key of {self.dimension} dimensions")
+        return new
