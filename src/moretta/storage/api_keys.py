@@ -18,7 +18,7 @@ from moretta.core.keys import (
     secret_matches,
 )
 from moretta.core.usage import require_company_id
-from moretta.storage.database import writing
+from moretta.storage.database import reading, writing
 from moretta.storage.schema import api_keys
 
 LABEL_MAX = 80
@@ -76,7 +76,7 @@ class ApiKeyStore:
         query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)
         if company_id is not None:
             query = query.where(api_keys.c.company_id == company_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             return [_info(row) for row in connection.execute(query)]
 
     def revoke(self, key_id: str, company_id: str | None = None) -> ApiKeyInfo:
@@ -116,7 +116,7 @@ class ApiKeyStore:
         if parsed is None:
             raise _refused()
         query = select(api_keys).where(api_keys.c.key_id == parsed.token_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         if not secret_matches(parsed.secret, None if row is None else row.secret_hash) or row is None:
             raise _refused()

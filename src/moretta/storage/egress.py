@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import EgressAttempt
-from moretta.storage.database import Checkpoint, no_checkpoint, writing
+from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
 from moretta.storage.schema import egress_attempts, egress_bytes, egress_writes
+from moretta.storage.upsert import insert_into
 
 _PAGE = 50
 
@@ -42,7 +42,7 @@ class EgressStore:
             .scalar_subquery()
         )
         with writing(self._engine) as connection:
-            kept = insert(egress_bytes).values(sha256=digest, content=content)
+            kept = insert_into(connection, egress_bytes).values(sha256=digest, content=content)
             connection.execute(kept.on_conflict_do_nothing(index_elements=["sha256"]))
             row = {"attempt_id": attempt_id, "position": position, "sha256": digest}
             connection.execute(egress_writes.insert().values(row))
@@ -70,7 +70,7 @@ class EgressStore:
         query = select(table.channel, table.address, func.count().label("attempts")).group_by(
             table.channel, table.address
         )
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(table.channel, table.address)).all()
         return [(row.channel, row.address, row.attempts) for row in rows]
 
@@ -78,7 +78,7 @@ class EgressStore:
         table = egress_attempts.c
         query = select(egress_attempts).where(table.attempt_id > after).order_by(table.attempt_id).limit(_PAGE)
         writes = select(egress_bytes.c.content).join(egress_writes).order_by(egress_writes.c.position)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             found = []
             for row in connection.execute(query).all():
                 mine = writes.where(egress_writes.c.attempt_id == row.attempt_id)

@@ -1,14 +1,14 @@
 """Where the hub keeps companies, public keys, hashed tokens and the batches that arrived, each once."""
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects.sqlite import insert
 
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.errors import NotFound, UsageRejected
 from moretta.core.metering import HubCount
 from moretta.core.usage import UsageBatch, UsageRecord
-from moretta.storage.database import Checkpoint, no_checkpoint, writing
+from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
 from moretta.storage.schema import hub_batches, hub_companies, hub_counts, hub_signing_keys, hub_tokens
+from moretta.storage.upsert import insert_into
 
 
 class HubStore:
@@ -49,14 +49,14 @@ class HubStore:
     def token(self, token_id: str) -> tuple[bytes, str | None] | None:
         """A token's hash and company."""
         query = select(hub_tokens).where(hub_tokens.c.token_id == token_id, hub_tokens.c.revoked_at.is_(None))
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (row.secret_hash, row.company_id)
 
     def signing_keys(self, company_id: str) -> list[bytes]:
         """The public keys that may sign for a company."""
         mine = (hub_signing_keys.c.company_id == company_id, hub_signing_keys.c.revoked_at.is_(None))
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(select(hub_signing_keys.c.public_key).where(*mine)).scalars())
 
     def keep(self, batch: UsageBatch, envelope: bytes) -> bool:
@@ -82,14 +82,14 @@ class HubStore:
         query = select(hub_counts).order_by(table.company_id, table.day, table.endpoint, table.status)
         if company_id is not None:
             query = query.where(table.company_id == company_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query).mappings().all()
         return [HubCount(row["company_id"], row["day"], row["endpoint"], row["status"], row["items"]) for row in rows]
 
     def companies(self) -> list[str]:
         """Every company's id, the oldest first."""
         query = select(hub_companies.c.company_id).order_by(hub_companies.c.created_at, hub_companies.c.company_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             return list(connection.execute(query).scalars())
 
     def _now(self) -> str:
@@ -110,6 +110,6 @@ def _count(connection: Connection, records: tuple[UsageRecord, ...]) -> None:
         sums[key] = sums.get(key, 0) + record.count
     names = ["company_id", "day", "endpoint", "status"]
     for key, items in sums.items():
-        counter = insert(hub_counts).values(**dict(zip(names, key, strict=True)), items=items)
+        counter = insert_into(connection, hub_counts).values(**dict(zip(names, key, strict=True)), items=items)
         added = hub_counts.c["items"] + counter.excluded["items"]
         connection.execute(counter.on_conflict_do_update(index_elements=names, set_={"items": added}))

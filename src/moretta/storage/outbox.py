@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, Row, Select, func, select
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import Seal, SealedBatch
 from moretta.core.usage import BATCH_RECORDS_MAX, UsageRecord
-from moretta.storage.database import Checkpoint, file_lock, lock_path, no_checkpoint, writing
+from moretta.storage.database import Checkpoint, exclusive, no_checkpoint, reading, writing
 from moretta.storage.schema import usage_batches, usage_records
 
 
@@ -28,7 +28,7 @@ class OutboxStore:
 
     def reporting(self) -> AbstractContextManager[None]:
         """Keep every other process from reporting meanwhile."""
-        return file_lock(lock_path(self._engine, "report"))
+        return exclusive(self._engine, "report")
 
     def next_batch(self, company_id: str, seal: Seal) -> SealedBatch | None:
         """The oldest open batch; else a new one of the oldest waiting records, in one transaction."""
@@ -58,7 +58,7 @@ class OutboxStore:
         )
         if company_id is not None:
             query = query.where(usage_records.c.company_id == company_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
     def _freeze(self, connection: Connection, company_id: str, seal: Seal) -> SealedBatch | None:

@@ -1,12 +1,12 @@
 """Where usage records are kept, and counted for each API key."""
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.dialects.sqlite import insert
 
 from moretta.core.metering import UsageCount
 from moretta.core.usage import UsageRecord, record_fields
-from moretta.storage.database import Checkpoint, no_checkpoint, writing
+from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
 from moretta.storage.schema import usage_by_key, usage_records
+from moretta.storage.upsert import insert_into
 
 
 class UsageStore:
@@ -23,7 +23,7 @@ class UsageStore:
         """
         with writing(self._engine) as connection:
             connection.execute(usage_records.insert().values(**record_fields(record)))
-            counter = insert(usage_by_key).values(
+            counter = insert_into(connection, usage_by_key).values(
                 company_id=record.company_id,
                 key_id=key_id or "",
                 day=record.time[:10],
@@ -45,7 +45,7 @@ class UsageStore:
             query = query.where(table.company_id == company_id)
         if since is not None:
             query = query.where(table.day >= since)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return [
             UsageCount(row.company_id, row.key_id or None, row.day, row.endpoint, row.status, row.items) for row in rows
@@ -56,5 +56,5 @@ class UsageStore:
         query = select(func.coalesce(func.sum(usage_records.c.count), 0))
         if company_id is not None:
             query = query.where(usage_records.c.company_id == company_id)
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())

@@ -13,8 +13,8 @@ from sqlalchemy import Table
 from moretta import __version__
 from moretta.core.usage import ENDPOINTS, UsageRecord
 from moretta.settings import Settings
-from moretta.storage.database import schema_version
 from moretta.storage.schema import service_metadata
+from moretta.storage.versions import schema_revision, schema_version
 from moretta.trust.blending_detector import blending_weights
 from moretta.trust.recapture import texture_weights
 from moretta.vision.models import MODELS
@@ -22,12 +22,23 @@ from moretta.vision.models.store import file_sha256
 
 # What each table is for; a test holds that every table has its line.
 PURPOSE = {
+    "announced": "Photos, packed galleries and keys that are about to be made, or to be deleted.",
     "api_keys": "Who may call: a hash of each key's secret, its company, scopes and times. The label is your own note.",
+    "collections": "Galleries of people: your own words for name and purpose, the scheme, model and key, where it may be.",
     "deployment": "This deployment's own random company id.",
     "egress_attempts": "Every attempt to report usage: when, where to, how it ended.",
     "egress_bytes": "The exact bytes of those attempts.",
     "egress_writes": "Which bytes belong to which attempt, in order.",
+    "erased_persons": "The ids of people who were erased, and when; nothing else about them.",
+    "faces": "One protected template each, encrypted under the person's own key, or its place in a packed gallery.",
+    "import_items": "Which items of an import were dealt with, by a digest that the importer makes of each.",
+    "imports": "Imports under way or done.",
+    "persons": "People of a collection: their state, and your words for name and attributes, encrypted under their own key.",
+    "removed_rows": "Numbers of gallery rows that are compared never again.",
+    "schema_revision": "The last change of this schema that was made.",
     "schema_version": "The version of this schema.",
+    "segments": "Packed galleries: which rows each holds, and the digest of its encrypted file.",
+    "subject_keys": "Each person's own data key, encrypted under a master key that is not in this database.",
     "usage_batches": "Signed batches of usage records, on their way or acknowledged.",
     "usage_by_key": "Counts per API key and day, for you alone; never reported.",
     "usage_records": "One record per processed media item.",
@@ -44,7 +55,7 @@ def whitepaper(settings: Settings | None = None) -> str:
         version=__version__,
         record_fields=[field.name for field in fields(UsageRecord)],
         endpoints=sorted(ENDPOINTS),
-        tables=list(_tables([*service_metadata.tables.values(), schema_version])),
+        tables=list(_tables([*service_metadata.tables.values(), schema_revision, schema_version])),
         models=MODELS,
         blending_sha256=file_sha256(blending_weights()),
         texture_sha256=file_sha256(texture_weights()),

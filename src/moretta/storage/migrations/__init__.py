@@ -1,0 +1,1 @@
+"""The migrations of every kind of database; Alembic runs them, `versions` starts it."""
