@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from people_fakes import FakePeople
 
 from moretta.api.app import create_app
 from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
@@ -133,6 +134,7 @@ class House:
         self.executor = FakeExecutor(behave)
         self.keys = FakeKeys(lambda: self.now)
         self.meter = FakeMeter()
+        self.people = FakePeople()
         self.log = io.StringIO()
         self.ready = True
         self.services = Services(
@@ -149,11 +151,15 @@ class House:
             allow_expression=allow_expression,
             clock=lambda: self.now,
             worker_counts=lambda: WorkerCounts(2, 1, 0),
+            people=self.people,
             settings=ApiSettings(**{"rate_per_s": 1000.0, "rate_burst": 1000, **settings}),
         )
         self.token = self.keys.create(COMPANY, [Scope.MEDIA_ANALYZE]).token
         self.admin = self.keys.create(COMPANY, [Scope.ADMIN]).token
         self.other = self.keys.create(OTHER_COMPANY, [Scope.MEDIA_ANALYZE]).token
+        self.writer = self.keys.create(COMPANY, [Scope.PERSONS_WRITE]).token
+        self.searcher = self.keys.create(COMPANY, [Scope.SEARCH_RUN]).token
+        self.stranger = self.keys.create(OTHER_COMPANY, [Scope.ADMIN]).token
         self.app: FastAPI = create_app(self.services, self.log)
 
     @staticmethod

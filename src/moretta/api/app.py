@@ -10,6 +10,7 @@ from typing import TextIO
 
 import anyio
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from moretta.api.auth import RateLimiter, guard
 from moretta.api.door import Door
@@ -18,13 +19,20 @@ from moretta.api.idempotency import IdempotencyMemory
 from moretta.api.memfd import MemoryBudget
 from moretta.api.observe import AccessLog, Metrics
 from moretta.api.openapi import install_openapi
+from moretta.api.people_examples import people_examples
+from moretta.api.people_schemas import CollectionChanges, NewCollection, NewRenewal, PersonChanges
 from moretta.api.problems import Problem, install_problem_handlers
 from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Services
 from moretta.api.v1.admin import add_admin_routes
 from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
+from moretta.api.v1.collections import add_collection_routes
+from moretta.api.v1.faces import add_face_routes
 from moretta.api.v1.jobs import add_job_routes
+from moretta.api.v1.matching import add_matching_routes
 from moretta.api.v1.operations import add_operation_routes
+from moretta.api.v1.persons import add_person_routes
+from moretta.api.v1.transfer import add_transfer_routes
 from moretta.api.work import Desk
 from moretta.core.analysis import Analysis
 from moretta.core.keys import Scope
@@ -70,15 +78,35 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     limiter = RateLimiter(settings.rate_per_s, settings.rate_burst)
     may_analyze = guard(services, limiter, Scope.MEDIA_ANALYZE)
     add_analysis_routes(app, desk, may_analyze)
-    add_job_routes(app, board, may_analyze, settings.heartbeat_s)
+    may_follow = guard(services, limiter, Scope.MEDIA_ANALYZE, Scope.PERSONS_WRITE)
+    add_job_routes(app, board, may_follow, settings.heartbeat_s)
+    if services.people is not None:
+        _add_recognition(app, desk, limiter)
     add_admin_routes(
-        app, services, any_key=guard(services, limiter, None), may_administer=guard(services, limiter, Scope.ADMIN)
+        app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
-    install_openapi(app, (Problem, NewKey), {ANALYZE: analysis_example(), DETECT: detection_example()})
+    examples = {ANALYZE: analysis_example(), DETECT: detection_example()}
+    bodies: tuple[type[BaseModel], ...] = (Problem, NewKey)
+    if services.people is not None:
+        examples |= people_examples()
+        bodies += (NewCollection, CollectionChanges, NewRenewal, PersonChanges)
+    install_openapi(app, bodies, examples)
     app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app
+
+
+def _add_recognition(app: FastAPI, desk: Desk, limiter: RateLimiter) -> None:
+    services = desk.services
+    may_manage = guard(services, limiter, Scope.PERSONS_WRITE)
+    may_search = guard(services, limiter, Scope.SEARCH_RUN)
+    may_look = guard(services, limiter, Scope.PERSONS_WRITE, Scope.SEARCH_RUN)
+    add_collection_routes(app, desk, may_manage=may_manage, may_look=may_look)
+    add_transfer_routes(app, desk, may_manage)
+    add_person_routes(app, desk, may_manage)
+    add_face_routes(app, desk, may_manage)
+    add_matching_routes(app, desk, may_search)
 
 
 async def _sweep(board: JobBoard, memory: IdempotencyMemory) -> None:

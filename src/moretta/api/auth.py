@@ -69,8 +69,8 @@ class RateLimiter:
         bucket.tokens -= 1
 
 
-def guard(services: Services, limiter: RateLimiter, scope: Scope | None) -> Guard:
-    """A dependency that gives the caller's key, which carries `scope` (None: any key will do)."""
+def guard(services: Services, limiter: RateLimiter, *scopes: Scope) -> Guard:
+    """A dependency that gives the caller's key, which carries one of `scopes` (none: any key will do)."""
 
     async def authenticated(
         request: Request,
@@ -87,8 +87,9 @@ def guard(services: Services, limiter: RateLimiter, scope: Scope | None) -> Guar
         key = await anyio.to_thread.run_sync(services.keys.authenticate, token)
         request.state.key_id = key.key_id
         limiter.take(key.key_id)
-        if scope is not None and not key.allows(scope):
-            raise ScopeMissing(f"This call needs the scope {scope}; ask the operator for a key that carries it.")
+        if scopes and not any(key.allows(scope) for scope in scopes):
+            needed = " or ".join(scopes)
+            raise ScopeMissing(f"This call needs the scope {needed}; ask the operator for a key that carries it.")
         return key
 
     return authenticated

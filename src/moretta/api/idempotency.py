@@ -31,6 +31,7 @@ class _Entry:
     fingerprint: str
     at: datetime
     answer: Answer | None = None
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,25 @@ class IdempotencyMemory:
     def finish(self, ticket: Ticket, answer: Answer) -> None:
         """Remember `answer`."""
         if entry := self._entries.get(ticket.name):
+            if entry.outdated:
+                del self._entries[ticket.name]
+                return
             entry.answer = answer
             self._bound(ticket.name[0])
 
     def abandon(self, ticket: Ticket) -> None:
         """The request came to nothing: the next with its key is a first one."""
         self._entries.pop(ticket.name, None)
+
+    def forget(self, company_id: str, endpoints: frozenset[str]) -> None:
+        """Forget the company's answers at `endpoints`, and remember none that is being made now: somebody who may stand in
+        them was erased, or must not be compared any more."""
+        for name, entry in list(self._entries.items()):
+            if name[0] == company_id and name[1] in endpoints:
+                if entry.answer is None:
+                    entry.outdated = True
+                else:
+                    del self._entries[name]
 
     def sweep(self) -> None:
         """Forget answers that are over their time."""

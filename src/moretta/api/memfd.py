@@ -95,21 +95,31 @@ class Upload:
         Raises:
             Overloaded: no memory left for a copy of it.
         """
-        start, length = self.spans[index]
+        length = self.spans[index][1]
         if length == self.size:
             os.lseek(self.fd, 0, os.SEEK_SET)
             yield self.fd
             return
-        fd = _anonymous()
+        fd = self.copy(index)
         try:
             self._budget.hold(fd, length)
-            for at in range(start, start + length, _COPY_BYTES):
-                _write_all(fd, memoryview(os.pread(self.fd, min(_COPY_BYTES, start + length - at), at)))
-            _seal(fd)
             yield fd
         finally:
             self._budget.free(fd)
             os.close(fd)
+
+    def copy(self, index: int) -> int:
+        """A new sealed descriptor of one item alone, which the caller closes; outside of the budget."""
+        start, length = self.spans[index]
+        fd = _anonymous()
+        try:
+            for at in range(start, start + length, _COPY_BYTES):
+                _write_all(fd, memoryview(os.pread(self.fd, min(_COPY_BYTES, start + length - at), at)))
+            _seal(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     def item_sha256(self, index: int) -> str:
         """The digest of one item."""

@@ -50,6 +50,10 @@ class Metrics:
         self._frames.inc(analysis.media.frames)
         self._media_seconds.inc(analysis.media.duration_s or 0.0)
 
+    def photos(self, count: int) -> None:
+        """Count photos that recognition worked on."""
+        self._media.labels("photo").inc(count)
+
     def text(self) -> bytes:
         """The Prometheus exposition."""
         if self._worker_counts is not None:

@@ -56,6 +56,15 @@ class UploadTimeout(MorettaError):
     exit_code = 75
 
 
+class LinkExpired(MorettaError):
+    """The address of a photo was good for a minute, which is over; ask for a fresh one."""
+
+    code = "link.expired"
+    title = "The address of the photo has expired"
+    status = 410
+    exit_code = 66
+
+
 class IdempotencyInProgress(MorettaError):
     """The first request with this idempotency key is still being worked on."""
 

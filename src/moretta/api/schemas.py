@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from moretta.api.people_jobs import ImportResult, RenewalResult
 from moretta.api.problems import Problem, problem_fields
 from moretta.core.analysis import Analysis, FaceReport, MediaInfo, ModelUse, Notice, Progress
 from moretta.core.jobs import Job, JobState
@@ -29,7 +30,10 @@ class Detection:
 
 
 class JobView(BaseModel):
-    """A job of the caller's company. `result` is filled once it has succeeded, `error` once it has failed."""
+    """A job of the caller's company. `result` is filled once it has succeeded, `error` once it has failed.
+
+    What the result is goes by `endpoint`: an analysis, an import, or what was made anew of a collection.
+    """
 
     id: str
     state: JobState
@@ -39,7 +43,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     expires_at: datetime | None
     progress: Progress | None
-    result: Analysis | None = None
+    result: Analysis | ImportResult | RenewalResult | None = None
     error: Problem | None = None
 
 
@@ -138,7 +142,7 @@ def job_view(job: Job, request_id: str, *, with_result: bool = True) -> JobView:
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         progress=job.progress,
-        result=job.result if with_result else None,
+        result=cast(Analysis | ImportResult | RenewalResult | None, job.result if with_result else None),
         error=Problem.model_validate(error) if error is not None else None,
     )
 

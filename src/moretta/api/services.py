@@ -4,11 +4,13 @@ Belongs here: `Services`, the protocols of its fields, and the settings of the d
 Does not belong here: any implementation.
 """
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from moretta.api.people import People
 from moretta.core.clock import Clock, utc_now
 from moretta.core.keys import ApiKeyInfo, IssuedKey, Scope
 from moretta.core.limits import MediaLimits
@@ -84,6 +86,8 @@ class ApiSettings:
     `inline_video_bytes`: a video over this becomes a job (8 MiB is about 15 s of a phone's 720p clip at 4 Mbit/s).
     `upload_bytes_total` bounds the memory that all uploads under way and all waiting jobs hold together.
     `rate_per_s` and `rate_burst` shape the token bucket of each key. Results and idempotent answers live `*_ttl_s`, in memory.
+    A call takes `enrol_photos` of one person, or `import_photos` with a list of `manifest_bytes` (about 500 bytes a photo).
+    `photo_link_s`: how long the address of a stored photo is good.
     """
 
     inline_video_bytes: int = 8 * 1024 * 1024
@@ -103,6 +107,10 @@ class ApiSettings:
     rate_per_s: float = 20.0
     rate_burst: int = 40
     metrics_open: bool = True
+    enrol_photos: int = 16
+    import_photos: int = 500
+    manifest_bytes: int = 256 * 1024
+    photo_link_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ class Services:
 
     `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
     that is not the operator's own. `whitepaper()` is Markdown.
+    `people` is recognition; without it, its addresses are not there. `photo_link_secret` signs addresses of photos: one of a
+    process's own, so that they end with it, unless several processes are to honour each other's.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
 
@@ -128,3 +138,5 @@ class Services:
     clock: Clock = utc_now
     worker_counts: Callable[[], WorkerCounts] | None = None
     settings: ApiSettings = field(default_factory=ApiSettings)
+    people: People | None = None
+    photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -29,6 +29,7 @@ MorettaError
 │   ├── FaceNotFound               no face in the photo (`face.not_found`)
 │   ├── SeveralFaces               more faces than the call allows (`face.multiple`)
 │   ├── QualityTooLow              the quality gate refused the photo (`quality.too_low`)
+│   ├── DuplicateFace              somebody with that face is enrolled already (`face.duplicate`)
 │   ├── ModelMismatch              templates of another model (`model.version_mismatch`)
 │   ├── PersonErased               the person was there and was erased (`person.erased`)
 │   ├── PersonRestricted           kept, but must not be compared (`person.restricted`)
@@ -328,6 +329,14 @@ class QualityTooLow(RecognitionError):
 
     code = "quality.too_low"
     title = "The face's quality is too low"
+
+
+class DuplicateFace(RecognitionError):
+    """Somebody whose face is as alike as the collection's threshold for duplicates is enrolled already."""
+
+    code = "face.duplicate"
+    title = "The face is enrolled already"
+    status = 409
 
 
 class ModelMismatch(RecognitionError):

@@ -8,8 +8,9 @@ Belongs here: states and their order, the snapshot of a job, its events. Does no
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
-from moretta.core.analysis import Analysis, Notice, Progress
+from moretta.core.analysis import Notice, Progress
 from moretta.core.errors import MorettaError
 
 
@@ -44,13 +45,21 @@ class EventKind(StrEnum):
     ERROR = "error"
 
 
+class JobResult(Protocol):
+    """What a job came to: an analysis, or a report on what was done to a collection. A value, ready to be shown."""
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """What its owner should know beside the result; told before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobEvent:
     """One event; `event_id` counts up from 1 within the job."""
 
     event_id: int
     kind: EventKind
-    data: Progress | Notice | Analysis | MorettaError
+    data: Progress | Notice | JobResult | MorettaError
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +75,5 @@ class Job:
     finished_at: datetime | None = None
     expires_at: datetime | None = None
     progress: Progress | None = None
-    result: Analysis | None = None
+    result: JobResult | None = None
     error: MorettaError | None = None

@@ -12,13 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from moretta.core.analysis import Analysis, Notice, Progress
+from moretta.core.analysis import Notice, Progress
 from moretta.core.clock import Clock, utc_now
 from moretta.core.errors import Cancelled, MorettaError, NotFound, RateLimited
-from moretta.core.jobs import EventKind, Job, JobEvent, JobState
+from moretta.core.jobs import EventKind, Job, JobEvent, JobResult, JobState
 from moretta.core.ports import OnProgress
 
-JobWork = Callable[[OnProgress], Analysis]
+JobWork = Callable[[OnProgress], JobResult]
 # Progress comes about five times a second: this many events are a reader's two minutes away from the stream.
 EVENTS_KEPT = 600
 
@@ -89,11 +89,15 @@ class JobBoard:
             self.sweep()
             return self._entry(company_id, job_id).job
 
-    def page(self, company_id: str, limit: int, before: int | None = None) -> tuple[list[Job], int | None]:
-        """At most `limit` jobs, the latest first, from before the mark `before` on; and the mark of the next page."""
+    def page(
+        self, company_id: str, limit: int, before: int | None = None, shown: Callable[[Job], bool] = lambda _: True
+    ) -> tuple[list[Job], int | None]:
+        """At most `limit` of the jobs that are `shown`, the latest first, from before the mark `before` on; and the mark of
+        the next page."""
         with self._lock:
             self.sweep()
             mine = [entry for entry in self._entries.values() if entry.job.company_id == company_id]
+            mine = [entry for entry in mine if shown(entry.job)]
             mine = [entry for entry in reversed(mine) if before is None or entry.number < before]
             following = mine[limit - 1].number if len(mine) > limit else None
             return [entry.job for entry in mine[:limit]], following
@@ -200,7 +204,7 @@ class JobBoard:
             entry.job = replace(entry.job, progress=progress)
             self._publish(entry, EventKind.PROGRESS, progress)
 
-    def _succeed(self, entry: _Entry, result: Analysis) -> None:
+    def _succeed(self, entry: _Entry, result: JobResult) -> None:
         with self._lock:
             if entry.job.state.leads_to(JobState.SUCCEEDED):
                 for notice in result.warnings:
@@ -208,7 +212,7 @@ class JobBoard:
                 self._end(entry, JobState.SUCCEEDED, result=result)
 
     def _end(
-        self, entry: _Entry, state: JobState, *, result: Analysis | None = None, error: MorettaError | None = None
+        self, entry: _Entry, state: JobState, *, result: JobResult | None = None, error: MorettaError | None = None
     ) -> None:
         with self._lock:
             if not entry.job.state.leads_to(state):
@@ -223,7 +227,7 @@ class JobBoard:
             elif error is not None:
                 self._publish(entry, EventKind.ERROR, error)
 
-    def _publish(self, entry: _Entry, kind: EventKind, data: Progress | Notice | Analysis | MorettaError) -> None:
+    def _publish(self, entry: _Entry, kind: EventKind, data: Progress | Notice | JobResult | MorettaError) -> None:
         entry.last_event_id += 1
         entry.events.append(JobEvent(entry.last_event_id, kind, data))
         for wake in tuple(entry.listeners):

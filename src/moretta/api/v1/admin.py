@@ -9,17 +9,14 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
-from pydantic import ValidationError
 
 from moretta.api.auth import Guard
+from moretta.api.bodies import read_json
 from moretta.api.openapi import GUARDED, problems
 from moretta.api.schemas import FreshKey, KeyPage, KeyView, NewKey, UsagePage, key_view, to_json, usage_page
 from moretta.api.services import Services
-from moretta.core.errors import FieldError, MediaTooLarge, MediaUnsupported, RequestInvalid
+from moretta.core.errors import FieldError, RequestInvalid
 from moretta.core.keys import ApiKeyInfo
-
-# A request for a key is a few hundred bytes.
-MAX_JSON_BYTES = 16 * 1024
 
 
 def add_admin_routes(app: FastAPI, services: Services, *, any_key: Guard, may_administer: Guard) -> None:
@@ -108,34 +105,11 @@ def _add_keys(app: FastAPI, services: Services, may_administer: Guard) -> None:
 
 
 async def _new_key(request: Request, services: Services) -> NewKey:
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise MediaUnsupported("Expected a JSON object with Content-Type application/json.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            raise MediaTooLarge(f"Expected a JSON object of at most {MAX_JSON_BYTES} bytes.")
-    try:
-        wanted = NewKey.model_validate_json(bytes(body))
-    except ValidationError as error:
-        wrong = tuple(
-            FieldError(_place(issue["type"], issue["loc"]), _expected(issue["type"], issue["msg"]))
-            for issue in error.errors(include_input=False, include_url=False)[:20]
-        )
-        raise RequestInvalid("The body does not describe a key; see field_errors.", field_errors=wrong) from None
+    wanted = await read_json(request, NewKey, "a key")
     if wanted.expires_at is not None and (wanted.expires_at.tzinfo is None or wanted.expires_at <= services.clock()):
         late = FieldError("expires_at", "expected a moment in the future, with a time zone")
         raise RequestInvalid("The key would never be valid.", field_errors=(late,))
     return wanted
-
-
-def _place(kind: str, location: tuple[int | str, ...]) -> str:
-    """The name of a field of ours; a field that we do not know has a name of the caller's making, which is not repeated."""
-    return str(location[0]) if location and kind != "extra_forbidden" else "body"
-
-
-def _expected(kind: str, message: str) -> str:
-    return "expected no field but scopes, label and expires_at" if kind == "extra_forbidden" else message[:300]
 
 
 def _json(kind: Any, value: object, status: int = 200) -> Response:

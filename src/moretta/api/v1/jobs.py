@@ -5,6 +5,7 @@ Belongs here: showing the job board. Does not belong here: running jobs.
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
@@ -14,27 +15,28 @@ from moretta.api.auth import Guard
 from moretta.api.openapi import GUARDED, problems
 from moretta.api.problems import problem_body, request_id_of
 from moretta.api.schemas import JobPage, JobView, job_view, to_json
-from moretta.core.analysis import Analysis, Notice, Progress
+from moretta.api.v1.analysis import ANALYZE, DETECT
 from moretta.core.errors import FieldError, MorettaError, NotFound, RequestInvalid
-from moretta.core.jobs import JobEvent
-from moretta.core.keys import ApiKeyInfo
+from moretta.core.jobs import Job, JobEvent
+from moretta.core.keys import ApiKeyInfo, Scope
 from moretta.use_cases.jobs import JobBoard
 
 JobId = Annotated[str, Path(max_length=64, examples=["job_0123456789abcdef01234567"])]
+_ANALYSES = frozenset({ANALYZE, DETECT})
 # Where the browser's EventSource should wait before it reconnects.
 RETRY_MS = 2000
 EVENTS_DESCRIPTION = """`progress`, `warning`, then one `result` or `error`, after which the stream ends; a `heartbeat`
 comes while nothing else does. Each event but the heartbeat has an id: send the last as Last-Event-ID to go on from there."""
 
 
-def add_job_routes(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_s: float) -> None:
+def add_job_routes(app: FastAPI, board: JobBoard, may_follow: Guard, heartbeat_s: float) -> None:
     """Add the addresses to `app`."""
-    _add_records(app, board, may_analyze)
-    _add_events(app, board, may_analyze, heartbeat_s)
+    _add_records(app, board, may_follow)
+    _add_events(app, board, may_follow, heartbeat_s)
 
 
-def _add_records(app: FastAPI, board: JobBoard, may_analyze: Guard) -> None:
-    key_of = Depends(may_analyze)
+def _add_records(app: FastAPI, board: JobBoard, may_follow: Guard) -> None:
+    key_of = Depends(may_follow)
 
     @app.get(
         "/v1/jobs",
@@ -49,7 +51,7 @@ def _add_records(app: FastAPI, board: JobBoard, may_analyze: Guard) -> None:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Query(max_length=32, description="The next_cursor of the page before.")] = None,
     ) -> Response:
-        jobs, following = board.page(key.company_id, limit, _mark(cursor))
+        jobs, following = board.page(key.company_id, limit, _mark(cursor), partial(_may_see, key))
         views = [job_view(job, request_id_of(request), with_result=False) for job in jobs]
         page = JobPage.model_construct(data=views, next_cursor=str(following) if following is not None else None)
         return _json(JobPage, page)
@@ -62,7 +64,7 @@ def _add_records(app: FastAPI, board: JobBoard, may_analyze: Guard) -> None:
         responses={200: {"model": JobView}, **problems(*GUARDED, 404)},
     )
     async def get_job(request: Request, key: Annotated[ApiKeyInfo, key_of], job_id: JobId) -> Response:
-        return _json(JobView, job_view(board.get(key.company_id, job_id), request_id_of(request)))
+        return _json(JobView, job_view(_seen(board, key, job_id), request_id_of(request)))
 
     @app.delete(
         "/v1/jobs/{job_id}",
@@ -76,12 +78,13 @@ def _add_records(app: FastAPI, board: JobBoard, may_analyze: Guard) -> None:
         },
     )
     async def delete_job(request: Request, key: Annotated[ApiKeyInfo, key_of], job_id: JobId) -> Response:
+        _seen(board, key, job_id)
         job = board.delete(key.company_id, job_id)
         return Response(status_code=204) if job is None else _json(JobView, job_view(job, request_id_of(request)))
 
 
-def _add_events(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_s: float) -> None:
-    key_of = Depends(may_analyze)
+def _add_events(app: FastAPI, board: JobBoard, may_follow: Guard, heartbeat_s: float) -> None:
+    key_of = Depends(may_follow)
 
     @app.get(
         "/v1/jobs/{job_id}/events",
@@ -101,10 +104,22 @@ def _add_events(app: FastAPI, board: JobBoard, may_analyze: Guard, heartbeat_s: 
         job_id: JobId,
         last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=32)] = None,
     ) -> StreamingResponse:
-        board.get(key.company_id, job_id)
+        _seen(board, key, job_id)
         after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
         stream = _events(board, key.company_id, job_id, after, heartbeat_s, request_id_of(request))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _may_see(key: ApiKeyInfo, job: Job) -> bool:
+    """Whether the key may do what the job does: an analysing key follows no import."""
+    return key.allows(Scope.MEDIA_ANALYZE if job.endpoint in _ANALYSES else Scope.PERSONS_WRITE)
+
+
+def _seen(board: JobBoard, key: ApiKeyInfo, job_id: str) -> Job:
+    job = board.get(key.company_id, job_id)
+    if not _may_see(key, job):
+        raise NotFound("No such job for this key: following it needs the scope that began it.")
+    return job
 
 
 async def _events(
@@ -140,12 +155,8 @@ def _wake(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> None:
 
 
 def _event_text(event: JobEvent, request_id: str) -> bytes:
-    data: bytes
-    match event.data:
-        case MorettaError() as error:
-            data = problem_body(error, request_id)
-        case Progress() | Notice() | Analysis() as value:
-            data = to_json(type(value), value)
+    value = event.data
+    data = problem_body(value, request_id) if isinstance(value, MorettaError) else to_json(type(value), value)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.event_id, event.kind.value.encode(), data)
 
 
