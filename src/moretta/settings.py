@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from moretta.core.errors import FieldError, RequestInvalid
@@ -34,6 +34,12 @@ class Settings(BaseSettings):
         description="Where API keys and usage counts are kept (`~/.local/state/moretta`). Media, results and observations are "
         "never kept anywhere.",
     )
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database instead of a file in the data folder: `postgresql+psycopg://user@host:5432/name`. "
+        "Better without the password: libpq's `PGPASSFILE` is honoured.",
+    )
+    database_url_file: Path | None = Field(None, description="A file of mode 0600 that holds that URL, instead of it.")
     models_dir: Path = Field(
         default_factory=lambda: _home("XDG_CACHE_HOME", ".cache") / "models",
         description="Where `moretta models install` puts the weights (`~/.cache/moretta/models`).",

@@ -7,14 +7,15 @@ from moretta.settings import Settings
 from moretta.storage.database import open_hub_database
 from moretta.storage.hub import HubStore
 from moretta.usage.hub import Hub
+from moretta.wiring.database import database_place
 
 DATABASE_NAME = "hub.db"
 
 
 @contextmanager
 def opened_hub(settings: Settings) -> Iterator[Hub]:
-    """The hub of `settings.data_dir`, made on first use, closed at the end."""
-    engine = open_hub_database(settings.data_dir / DATABASE_NAME)
+    """The hub that the settings name, made on first use, closed at the end."""
+    engine = open_hub_database(database_place(settings, DATABASE_NAME))
     try:
         yield Hub(HubStore(engine))
     finally:

@@ -15,13 +15,14 @@ from moretta.storage.database import open_database
 from moretta.storage.deployment import local_company_id
 from moretta.storage.usage import UsageStore
 from moretta.usage.meter import UsageMeter
+from moretta.wiring.database import database_place
 
 DATABASE_NAME = "moretta.db"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What one data directory holds, opened."""
+    """What one database holds, opened."""
 
     engine: Engine
     company_id: str
@@ -32,8 +33,8 @@ class Deployment:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Deployment]:
-    """The deployment of `settings.data_dir`, made on first use, closed at the end."""
-    engine = open_database(settings.data_dir / DATABASE_NAME)
+    """The deployment that the settings name, made on first use, closed at the end."""
+    engine = open_database(database_place(settings, DATABASE_NAME))
     try:
         usage = UsageStore(engine)
         keys, local = ApiKeyStore(engine), local_company_id(engine)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
+from pydantic import SecretStr
 from sqlalchemy import Table
 
 from moretta import __version__
@@ -88,4 +89,6 @@ def _settings(settings: Settings | None) -> Iterable[tuple[str, str, str]]:
 
 
 def _told(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "set"
     return "not set" if value is None else str(value)
