@@ -11,6 +11,7 @@ from tests.nodes_rig import (
     THRESHOLD,
     ExactGuard,
     Guard,
+    SchemeGuard,
     Truth,
     exact_index,
     unit_vectors,
@@ -19,6 +20,7 @@ from tests.nodes_rig import (
 
 from moretta.core.errors import NodeUnavailable, NotFound, ProbeRejected, RegionRefused, RequestInvalid
 from moretta.core.gallery import GalleryDelta, SegmentInfo
+from moretta.core.protection import Scheme
 from moretta.links.addresses import Address
 from moretta.links.client import LinkClient
 from moretta.links.server import LinkServer
@@ -27,6 +29,7 @@ from moretta.nodes.galleries import ListedNode, MakeIndex
 from moretta.nodes.local import LocalNode
 from moretta.nodes.remote import RemoteNode
 from moretta.nodes.server import NodeHandler
+from moretta.protection.schemes import gallery_index
 
 REGION = "eu"
 
@@ -74,6 +77,8 @@ Place = Local
 KINDS: dict[str, tuple[type[Local], Callable[[str], Guard], MakeIndex]] = {
     "local-exact": (Local, ExactGuard, exact_index),
     "remote-exact": (Remote, ExactGuard, exact_index),
+    "local-he": (Local, lambda key_id: SchemeGuard(Scheme.HE, key_id), gallery_index),
+    "remote-he": (Remote, lambda key_id: SchemeGuard(Scheme.HE, key_id), gallery_index),
 }
 
 

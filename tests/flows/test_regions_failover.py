@@ -11,7 +11,7 @@ from moretta.core.errors import NodeUnavailable
 from moretta.core.protection import Scheme
 from moretta.nodes.follow import Follower, Replication
 
-SCHEMES = [Scheme.PLAIN]
+SCHEMES = [Scheme.PLAIN, Scheme.HE]
 
 
 @pytest.fixture(params=SCHEMES)
