@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moretta.evaluation.recognition.comparisons import ScoreSet
-from moretta.evaluation.recognition.rates import equal_error
+from moretta.evaluation.recognition.rates import between, equal_error
 
 Interval = tuple[float, float]
 Floats64 = npt.NDArray[np.float64]
@@ -54,10 +54,11 @@ class _Drawn:
         found: list[float] = []
         for target in targets:
             first = int(np.searchsorted(false, target * (1 + 1e-12), "right"))
-            beyond = self.impostor[min(first, len(self.impostor) - 1)]
-            threshold = np.nextafter(beyond, np.float32(np.inf))
+            refused = min(first, len(self.impostor) - 1)
+            accepted = float(self.impostor[refused - 1]) if refused else None
+            threshold = between(float(self.impostor[refused]), accepted)
             missed = mates[int(np.searchsorted(self.genuine, threshold, "left"))] / mates[-1]
-            found += [float(threshold), float(missed)]
+            found += [threshold, float(missed)]
         missed_at = mates[self.places] / mates[-1]
         crossing = np.flatnonzero(false >= missed_at)
         place = int(crossing[0]) if len(crossing) else len(false) - 1

@@ -37,7 +37,7 @@ def fnmr(genuine: Scores, threshold: float) -> float:
 
 
 def threshold_at_fmr(impostor: Scores, target: float) -> float:
-    """The lowest threshold at which the FMR does not exceed `target` (0-1).
+    """A threshold at which the FMR does not exceed `target` (0-1), half-way between the scores that decide about it.
 
     Raises:
         ValueError: there is no impostor score.
@@ -47,8 +47,18 @@ def threshold_at_fmr(impostor: Scores, target: float) -> float:
     allowed = math.floor(target * len(impostor) + 1e-9)
     if allowed >= len(impostor):
         return float(impostor.min())
-    highest = np.partition(impostor, len(impostor) - 1 - allowed)[len(impostor) - 1 - allowed]
-    return float(np.nextafter(highest, np.float32(np.inf)))
+    place = len(impostor) - 1 - allowed
+    ordered = np.partition(impostor, [place, min(place + 1, len(impostor) - 1)])
+    return between(float(ordered[place]), float(ordered[place + 1]) if allowed else None)
+
+
+def between(refused: float, accepted: float | None) -> float:
+    """A threshold that refuses a float32 score `refused` and accepts `accepted`, the next higher one, where they differ.
+
+    Half-way between them: another order of rounding decides about neither.
+    """
+    just_above = float(np.nextafter(np.float32(refused), np.float32(np.inf)))
+    return just_above if accepted is None else max(just_above, (refused + accepted) / 2)
 
 
 def unsupported(impostors: int, target: float) -> str | None:
