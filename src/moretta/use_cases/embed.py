@@ -20,6 +20,9 @@ from moretta.core.values import Embedding, Face, Floats, MediaKind, Mesh, Pixels
 
 # MediaPipe face_landmark graphs, min_tracking_confidence: below it the region holds no face that a mesh fits.
 LEAST_PRESENCE = 0.5
+# Of the test images of face_recognition 1.3.0, whole faces have all of their mesh in the picture, faces cut in half .79 and .87;
+# what the mesh makes up beyond the edge would be kept as somebody's reference.
+LEAST_INSIDE = 0.95
 # A component under half of the scale is named as a reason.
 _NAMED_UNDER = 50.0
 _WORDS = {
@@ -44,11 +47,12 @@ class FaceInstruments:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A face in px of the decoded frame; `landmarks` of the mesh, None where none fits."""
+    """A face in px of the decoded frame; `landmarks` of the mesh, None where none fits; `inside`: its share in the picture."""
 
     face: Face
-    quality: Quality | None
-    landmarks: Floats | None
+    quality: Quality | None = None
+    landmarks: Floats | None = None
+    inside: float = 0.0
 
 
 def embed(
@@ -70,7 +74,7 @@ def embed(
     alone = len(fitted) == 1 or request.wanted is Wanted.PROBE
     faces = []
     for found in fitted:
-        reason = _reason(found, request.min_quality)
+        reason = _reason(found, request.min_quality, whole=request.wanted is Wanted.REFERENCE)
         reference = probe = None
         if alone and not reason and found.landmarks is not None:
             embedding = embedder.embed(pixels, found.landmarks)
@@ -120,11 +124,11 @@ def _fitted(pixels: Pixels, instruments: FaceInstruments, most: int) -> list[_Fi
 def _fit(pixels: Pixels, face: Face, instruments: FaceInstruments) -> _Fitted:
     mesh = instruments.mesh_of(pixels, face)
     if mesh.presence < LEAST_PRESENCE:
-        return _Fitted(face, None, None)
+        return _Fitted(face)
     landmarks = mesh_landmarks(mesh.points)
     if not np.isfinite(landmarks).all() or float(np.ptp(landmarks, axis=0).max()) < 1.0:
-        return _Fitted(face, None, None)
-    return _Fitted(face, instruments.quality_of(pixels, mesh), landmarks)
+        return _Fitted(face)
+    return _Fitted(face, instruments.quality_of(pixels, mesh), landmarks, _inside(pixels, mesh))
 
 
 def _the_embedding(pixels: Pixels, fitted: Sequence[_Fitted], embedder: FaceEmbedder) -> Embedding | None:
@@ -143,10 +147,12 @@ def _described(
     return EmbeddedFace((left, top, right, bottom), unified, components, reference, probe, reason)
 
 
-def _reason(found: _Fitted, min_quality: float) -> str:
-    """Why a face is not protected, in words; empty where it may be."""
+def _reason(found: _Fitted, min_quality: float, *, whole: bool = False) -> str:
+    """Why a face is not protected, in words; empty where it may be. `whole`: none of it may be cut off."""
     if found.quality is None:
         return _NO_MESH
+    if whole and found.inside < LEAST_INSIDE:
+        return "expected the whole face in the picture: its edge cuts the face"
     if found.quality.unified >= min_quality:
         return ""
     components = sorted(_components(found.quality), key=lambda component: component[1])
@@ -159,6 +165,12 @@ def _reason(found: _Fitted, min_quality: float) -> str:
 
 def _components(quality: Quality) -> tuple[tuple[str, float], ...]:
     return tuple((name, float(getattr(quality, name))) for name in _WORDS)
+
+
+def _inside(pixels: Pixels, mesh: Mesh) -> float:
+    height, width = pixels.shape[:2]
+    x, y = mesh.points[:, 0], mesh.points[:, 1]
+    return float(((x >= 0) & (x < width) & (y >= 0) & (y < height)).mean())
 
 
 def _area(box: Floats) -> float:

@@ -159,7 +159,7 @@ class Recognition:
             Conflict: the collection is being reissued; try again.
             MediaError: a photo is at fault; none of them was enrolled.
         """
-        wishes = enrol.Wishes(name, tuple(attributes), person_id, store, refuse_duplicates)
+        wishes = enrol.Wishes(name, tuple(attributes), person_id, StoreWish(store), refuse_duplicates)
         return enrol.enrol(self._means, company_id, collection_id, media_fds, wishes, purpose=purpose)
 
     def add_faces(
@@ -173,7 +173,8 @@ class Recognition:
         refuse_duplicates: bool = False,
     ) -> Outcomes:
         """More photos of a known person, in place of the face `replace` where one is named; raises as `enrol` does."""
-        return enrol.add_faces(self._means, company_id, person_id, media_fds, store, replace, refuse_duplicates)
+        wish = StoreWish(store)
+        return enrol.add_faces(self._means, company_id, person_id, media_fds, wish, replace, refuse_duplicates)
 
     def person(self, company_id: str, person_id: str) -> Person:
         """The person. Raises `PersonErased` where there was one."""
@@ -290,7 +291,7 @@ class Recognition:
 
         What `on_progress` raises ends it; what was enrolled stays. A photo at fault is reported, not raised.
         """
-        wishes = imports.Wishes(store, refuse_duplicates, purpose)
+        wishes = imports.Wishes(StoreWish(store), refuse_duplicates, purpose)
         return imports.run(self._means, company_id, collection_id, import_id, items, wishes, on_progress)
 
     def export(self, company_id: str, collection_id: str, sink: BinaryIO) -> int:
