@@ -39,6 +39,14 @@ def opened_scores(singles: Limbs, secret: Ring) -> Signed:
     return scores
 
 
+def warm_up() -> None:
+    """Compile, or read from the disk, all that opening runs. Later calls take 0.1 ms."""
+    limbs, secret = np.zeros((1, 2 * N), np.uint32), np.zeros((2, N), np.uint64)
+    opened_slots(limbs, secret)
+    opened_coefficients(limbs[:, :2], np.zeros((1, N), np.uint32), secret)
+    opened_scores(np.zeros((1, 1 + N), np.uint32), secret)
+
+
 @compiled
 def rounded(phase: np.uint64) -> np.uint64:
     """phase * T / P to the nearest integer, modulo T; phase below P."""

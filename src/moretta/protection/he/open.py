@@ -11,7 +11,7 @@ import numpy as np
 from moretta.core.errors import KeyRejected
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
 from moretta.protection.deciding import matches
-from moretta.protection.he.decrypt import opened_scores, opened_slots
+from moretta.protection.he.decrypt import opened_scores, opened_slots, warm_up
 from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES, PublicKey
 from moretta.protection.he.packing import kept, references_in, references_of, segment_of, turned
 from moretta.protection.he.parameters import P, check_dimension, read_scores, reference_bytes
@@ -33,6 +33,7 @@ class HeKey:
     """
 
     def __init__(self, dimension: int, seed: bytes, public_key: bytes, seal_key: SealKey) -> None:
+        warm_up()
         self.dimension = dimension
         self._seed, self._public_key, self._seal_key = seed, public_key, seal_key
         self._secret_points = with_quotients(seal_key.secret_points(), P)

@@ -18,10 +18,10 @@ from moretta.protection.he.ring import Ring, backward
 
 
 class SealKey:
-    """A secret key in SEAL. Made by `new` or `load`; safe for several threads."""
+    """A secret key in SEAL: `context` holds it. Made by `new` or `load`; safe for several threads."""
 
     def __init__(self, context: Any) -> None:
-        self._context = context
+        self.context = context
 
     @classmethod
     def new(cls) -> "SealKey":
@@ -50,7 +50,7 @@ class SealKey:
 
     def content(self) -> bytes:
         """Parameters and secret key, in SEAL's own form."""
-        content: bytes = self._context.serialize(
+        content: bytes = self.context.serialize(
             save_public_key=False, save_secret_key=True, save_galois_keys=False, save_relin_keys=False
         )
         return content
@@ -61,7 +61,7 @@ class SealKey:
         Raises:
             KeyRejected: it is no ternary polynomial modulo both primes: parameters or roots are not ours.
         """
-        limbs: Ring = _read(self._context.secret_key().data.data(), 2 * N).reshape(2, N)
+        limbs: Ring = _read(self.context.secret_key().data.data(), 2 * N).reshape(2, N)
         for values, modulus in zip(limbs, (P, SPECIAL), strict=True):
             if not np.isin(backward(values, modulus), (0, 1, modulus - 1)).all():
                 raise KeyRejected("expected a secret key under the parameters of scheme he, got one under others")
@@ -73,12 +73,12 @@ class SealKey:
         from tenseal import _ts_cpp as native  # the module that makes this context's own types
 
         made = native.PublicKey()
-        native.KeyGenerator(self._context.seal_context().data, self._context.secret_key().data).create_public_key(made)
+        native.KeyGenerator(self.context.seal_context().data, self.context.secret_key().data).create_public_key(made)
         return _read(made.data(), 2 * 2 * N).astype("<u4").tobytes()
 
     def encrypt_slots(self, slots: npt.NDArray[np.integer]) -> Limbs:
         """A fresh symmetric encryption; `slots` (signed, shape (N,)) in the order of `ring`. Limbs, shape (2N,), coefficients."""
-        vector = tenseal.bfv_vector(self._context, slots[_slot_order()].tolist())
+        vector = tenseal.bfv_vector(self.context, slots[_slot_order()].tolist())
         return _read(vector.ciphertext()[0], 2 * N).astype(np.uint32)
 
 
