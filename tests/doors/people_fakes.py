@@ -9,7 +9,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -78,7 +78,7 @@ def photo_of(*names: str, blurred: bool = False) -> bytes:
 
 @dataclass
 class FakePeople:
-    """Recognition in dictionaries; `before` is called at the beginning of every method, with the method's name."""
+    """Recognition in dictionaries. A method first raises what `fails` holds under its name, or calls what `hooks` holds."""
 
     now: datetime = datetime(2025, 1, 31, 12, tzinfo=UTC)
     regions: tuple[str, ...] = ("local", "eu")
@@ -91,6 +91,7 @@ class FakePeople:
     imports: dict[str, dict[str, str]] = field(default_factory=dict)
     callers: list[str | None] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
+    hooks: dict[str, Callable[[], object]] = field(default_factory=dict)
 
     def create_collection(
         self,
@@ -407,6 +408,8 @@ class FakePeople:
             archive.writestr("collection.json", json.dumps({"name": collection.name}))
             self._fail("export")
             for photo_id, content in self.photos.items():
+                if archive.namelist()[1:]:
+                    self._fail("export_photo")
                 archive.writestr(f"photos/{photo_id}.jpg", content)
         return len(self.known)
 
@@ -449,6 +452,7 @@ class FakePeople:
     def _fail(self, method: str) -> None:
         if method in self.fails:
             raise self.fails[method]
+        self.hooks.get(method, lambda: None)()
 
     def _looked_at(
         self, collection: Collection, person_id: str, content: bytes, store: StoreWish, refuse_duplicates: bool

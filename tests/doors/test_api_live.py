@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from api_fakes import PNG, House, held_until, open_uploads, progress, wait_until
+from api_fakes import COMPANY, PNG, House, held_until, open_uploads, progress, wait_until
+from people_fakes import archive_in, photo_of
 
 from moretta.core.ports import OnProgress
 
@@ -299,3 +301,52 @@ def _raw(base: str, house: House, rest: bytes, then: object = None, *, read: boo
                 break
             answer += more
         return answer
+
+
+def test_an_export_streams_and_ends_where_its_reader_leaves() -> None:
+    house = House()
+    collection = house.people.create_collection(COMPANY, "big", "test")
+    house.people.photos = dict.fromkeys((f"photo-{i}" for i in range(64)), os.urandom(1 << 20))
+    written: list[float] = []
+    house.people.hooks["export_photo"] = lambda: written.append(time.monotonic())
+    at = f"/v1/collections/{collection.collection_id}/export"
+    with house.served() as base, httpx.Client(base_url=base, headers=house.auth(house.writer)) as client:
+        with client.stream("GET", at) as response:
+            assert next(response.iter_bytes(1 << 16))[:2] == b"PK"
+            assert len(written) < 40, "it waits for its reader"
+        wait_until(lambda: '"/v1/collections/{collection_id}/export"' in house.log.getvalue())
+        wait_until(lambda: time.monotonic() - written[-1] > 0.3)
+        assert len(written) < 40, "nobody writes on"
+        whole = client.get(at)
+    assert len(archive_in(whole.content).namelist()) == 65
+    assert archive_in(whole.content).testzip() is None
+
+
+def test_an_export_that_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    house = House()
+    collection = house.people.create_collection(COMPANY, "big", "test")
+    house.people.photos = {"photo-0": os.urandom(1 << 20), "photo-1": b""}
+    house.people.fails["export_photo"] = OSError("secret-name.jpg")
+    at = f"/v1/collections/{collection.collection_id}/export"
+    with (
+        house.served() as base,
+        httpx.Client(base_url=base, headers=house.auth(house.writer)) as client,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        client.get(at)
+    assert "secret-name" not in house.log.getvalue()
+
+
+def test_photos_to_enrol_touch_no_disk() -> None:
+    house = House()
+    collection = house.people.create_collection(COMPANY, "big", "test")
+    photo = photo_of("ann") + b" " * (8 << 20)
+    at = f"/v1/collections/{collection.collection_id}"
+    files = [("file", ("ann.jpg", photo, "image/jpeg")) for _ in range(3)]
+    with house.served() as base, httpx.Client(base_url=base, headers=house.auth(house.writer)) as client:
+        before = set(Path(tempfile.gettempdir()).iterdir())
+        assert client.post(f"{at}/persons", files=files).status_code == 201
+        job = client.post(f"{at}/import", files=files).headers["location"]
+        wait_until(lambda: client.get(job).json()["state"] == "succeeded")
+        assert set(Path(tempfile.gettempdir()).iterdir()) - before == set()
+        wait_until(lambda: open_uploads() == 0)
