@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from moretta.keys.pkcs11 import Token
+from moretta.keys.token import Token
 
 _PLACES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so")
 

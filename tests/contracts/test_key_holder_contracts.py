@@ -140,7 +140,7 @@ def test_no_score_is_opened_under_the_floor(holder: KeyHolder, threshold: float)
         OpenTerms(0.3, bands=(0.3,)),
         OpenTerms(0.3, bands=(0.2,)),
         OpenTerms(0.3, bands=(0.6, 0.5)),
-        OpenTerms(0.3, bands=(1.5,)),
+        OpenTerms(0.3, bands=(0.3, 0.3)),
         OpenTerms(0.3, bands=tuple(np.linspace(0.4, 0.9, BANDS_MAX + 1).tolist())),
     ],
 )

@@ -1,6 +1,7 @@
 """Master keys inside a PKCS#11 token: they are made there, and never leave it.
 
-Belongs here: the objects on the token, and what wraps and unwraps with them. Does not belong here: whose keys are wrapped.
+Belongs here: the objects on the token, and what wraps and unwraps with them. Does not belong here: logging in (see `token`),
+whose keys are wrapped.
 
 A master key is an AES-256 token object, sensitive and not extractable, labelled `<name> <number> <16 hex>`; the highest number
 is the active one. A destroyed one leaves a data object of that label with ` destroyed` behind. A token that does AES-GCM gives
@@ -8,20 +9,18 @@ wrapped keys of form 1 (see `wrapped`); one that only does AES key wrap with pad
 data) gives form 2: SHA-256 of head and context, then the key, wrapped as one.
 """
 
-import contextlib
 import hashlib
 import hmac
 import re
 import secrets
-import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from moretta.core.errors import ExtraMissing, KeyDestroyed, KeyRejected, KeyUnusable, MorettaError
-from moretta.keys.private_files import read_private
+from moretta.core.errors import KeyDestroyed, KeyRejected, KeyUnusable
+from moretta.keys.token import Token, TokenSessions, pkcs11_library
 from moretta.keys.wrapped import (
     FORM_GCM,
     FORM_KEY_WRAP,
@@ -47,15 +46,6 @@ class Wrapping(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """Which token: the PKCS#11 library, the token's label, and a file of mode 0600 that holds the user PIN."""
-
-    module: Path
-    label: str
-    pin_file: Path
-
-
-@dataclass(frozen=True, slots=True)
 class _Entry:
     number: int
     master_key_id: str
@@ -76,18 +66,10 @@ class Pkcs11KeyService:
     """
 
     def __init__(self, token: Token, name: str = "moretta", wrapping: Wrapping = Wrapping.BEST) -> None:
-        try:
-            import pkcs11
-        except ImportError:
-            raise ExtraMissing(
-                "expected python-pkcs11 for keys in a PKCS#11 token; `pip install 'moretta[pkcs11]'` installs it"
-            ) from None
-        self._p11: Any = pkcs11
-        self._token = token
+        self._p11 = pkcs11_library()
+        self._sessions = TokenSessions(token)
         self._label = re.compile(rf"{re.escape(name)} (?P<number>[0-9]{{6,12}}) (?P<random>[0-9a-f]{{16}})")
         self._name = name
-        self._lock = threading.RLock()
-        self._session: Any = None
         with self._opened() as session:
             self._form = self._chosen_form(session, wrapping)
             self._finish_destroying(session)
@@ -139,46 +121,10 @@ class Pkcs11KeyService:
 
     def close(self) -> None:
         """Log out. Idempotent; a later call logs in again."""
-        with self._lock:
-            session, self._session = self._session, None
-            if session is not None:
-                with contextlib.suppress(self._p11.PKCS11Error):
-                    session.close()
+        self._sessions.close()
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """A session for one thread at a time; one that failed is given up, and the next call logs in anew."""
-        with self._lock:
-            try:
-                if self._session is None:
-                    self._session = self._logged_in()
-                yield self._session
-            except MorettaError:
-                raise
-            except self._p11.PKCS11Error as error:
-                self.close()
-                raise KeyUnusable(
-                    f"the PKCS#11 token cannot be used ({type(error).__name__}); check that it is there and writable"
-                ) from None
-
-    def _logged_in(self) -> Any:
-        pin = read_private(self._token.pin_file)
-        if pin is None:
-            raise KeyUnusable("expected a file that holds the token's PIN; it is not there")
-        try:
-            library = self._p11.lib(str(self._token.module))
-        except (RuntimeError, OSError):
-            raise KeyUnusable("the PKCS#11 library cannot be loaded; check its path") from None
-        try:
-            token = library.get_token(token_label=self._token.label)
-        except (self._p11.NoSuchToken, self._p11.MultipleTokensReturned):
-            raise KeyUnusable("expected one PKCS#11 token with the label that is set") from None
-        try:
-            return token.open(rw=True, user_pin=pin.decode(errors="replace").strip())
-        except self._p11.UserAlreadyLoggedIn:  # this process uses the token elsewhere, too
-            return token.open(rw=True)
-        except (self._p11.PinIncorrect, self._p11.PinInvalid, self._p11.PinLenRange, self._p11.PinLocked):
-            raise KeyUnusable("the PKCS#11 token refused the PIN; too many tries lock it") from None
+    def _opened(self) -> AbstractContextManager[Any]:
+        return self._sessions.opened()
 
     def _chosen_form(self, session: Any, wrapping: Wrapping) -> int:
         offered = session.token.slot.get_mechanisms()
@@ -316,7 +262,7 @@ class Pkcs11KeyService:
         finally:
             carried.destroy()
 
-    @contextlib.contextmanager
+    @contextmanager
     def _refusals(self) -> Iterator[None]:
         """What a token says to bytes that do not open; SoftHSM says `GeneralError`, others name it."""
         told = (

@@ -15,6 +15,7 @@ from moretta.links.tls import TlsFiles, client_context
 from moretta.links.wire import LinkClosed, Wire
 
 _KEPT = 8
+_CROWDED_S = 0.01
 
 
 class LinkClient:
@@ -101,14 +102,18 @@ class LinkClient:
             ) from None
 
     def _unix(self, until: float) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.settimeout(_left(until))
-            connection.connect(str(self._address.path))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.settimeout(_left(until))
+                connection.connect(str(self._address.path))
+                return connection
+            except BlockingIOError:  # more callers at this moment than the peer has accepted; TCP would wait by itself
+                connection.close()
+                time.sleep(_CROWDED_S)
+            except BaseException:
+                connection.close()
+                raise
 
     def _tls(self, until: float) -> socket.socket:
         connection = socket.create_connection((self._address.host, self._address.port), _left(until))

@@ -176,7 +176,7 @@ def _listening(address: Address) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address.host, address.port))
-            listener.listen(64)
+            listener.listen(_CONNECTIONS)
         except BaseException:
             listener.close()
             raise
@@ -199,7 +199,7 @@ def _listening_at(path: Path) -> socket.socket:
             listener.bind(str(path))
         finally:
             os.umask(before)
-        listener.listen(64)
+        listener.listen(_CONNECTIONS)
     except BaseException:
         listener.close()
         raise

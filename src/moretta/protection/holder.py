@@ -7,6 +7,7 @@ a score, refuses thresholds under the floor that the key was made with, tells at
 bands above the threshold, counts openings against a rate, and moves no references to a key with a lower floor.
 """
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -251,5 +252,5 @@ def _refuse_revealing(sealed: SealedScores, terms: OpenTerms, floor: float) -> N
     if not 1 <= terms.limit <= LIMIT_MAX:
         raise ProbeRejected(f"expected a limit from 1 to {LIMIT_MAX}, got {terms.limit}")
     steps = (terms.threshold, *terms.bands)
-    if len(terms.bands) > BANDS_MAX or not all(low < high <= 1.0 for low, high in pairwise(steps)):
-        raise ProbeRejected(f"expected at most {BANDS_MAX} bands that rise from above the threshold to at most 1")
+    if len(terms.bands) > BANDS_MAX or not all(low < high < math.inf for low, high in pairwise(steps)):
+        raise ProbeRejected(f"expected at most {BANDS_MAX} bands that rise from above the threshold")
