@@ -31,7 +31,7 @@ from moretta.evaluation.recognition.report import (
 )
 from moretta.protection.schemes import STATED_ERROR
 from moretta.wiring.dataset import Dataset, Tell, Templates, templates_of
-from moretta.wiring.scheme_decisions import Decide, Decisions, decisions
+from moretta.wiring.scheme_decisions import BARE_DECISIONS, Decide, Decisions, decisions
 
 # Where a scheme tells bands, its curve is asked for at FMRs up to this one: each step below it names more matches one by one.
 _CURVE_FROM_FMR = 0.05
@@ -101,9 +101,9 @@ def judged(
     searched = (
         () if who is None else search_rates(search_scores(found.vectors, subjects, who), len(who.gallery), plain.at)
     )
-    ladder = _ladder(plain)
     rates = {}
     for scheme in schemes:
+        ladder = plain.thresholds() if scheme in BARE_DECISIONS else _ladder(plain)
         reached = decide(scheme, found.vectors, model_id, ladder, tell)[pairs.first, pairs.second]
         rates[scheme] = _scheme_rates(scores, reached, pairs, plain, ladder, STATED_ERROR[scheme])
     failed = np.concatenate([np.ones(len(found.failed_subjects)), np.zeros(len(found.subjects))])

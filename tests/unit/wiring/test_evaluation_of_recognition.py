@@ -18,7 +18,6 @@ from moretta.wiring.scheme_decisions import decisions
 
 DIMENSION = 32
 CARD = EmbedderCard("fake", "fake:000000000000", DIMENSION)
-ONE_PROCESS = (Scheme.PLAIN, Scheme.ROTATED, Scheme.HE)
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -78,7 +77,7 @@ def test_figures_come_with_their_sample_and_failures_by_reason(folder: Path) -> 
     json.dumps(found.to_json(), allow_nan=False)
 
 
-@pytest.mark.parametrize("scheme", ONE_PROCESS)
+@pytest.mark.parametrize("scheme", list(Scheme))
 def test_a_scheme_is_judged_by_what_it_decides_under_real_keys(folder: Path, scheme: Scheme) -> None:
     found = evaluate_accuracy(read_dataset(folder), SpelledFaces(), CARD, [scheme], quiet)
     entry = found.to_json()["schemes"][scheme.value]
@@ -88,10 +87,10 @@ def test_a_scheme_is_judged_by_what_it_decides_under_real_keys(folder: Path, sch
     assert abs(entry["fnmr_change"]["0.01"]) < 0.02
     assert entry["eer"] == pytest.approx(plain["eer"], abs=0.01)
     assert set(entry["fnmr_at_fmr"]) == set(plain["fnmr_at_fmr"])
-    assert len(entry["det"]) > 3
+    assert len(entry["det"]) >= 2
 
 
-@pytest.mark.parametrize("scheme", ONE_PROCESS)
+@pytest.mark.parametrize("scheme", list(Scheme))
 def test_decisions_at_rising_thresholds_are_those_of_the_cosine_within_the_stated_error(scheme: Scheme) -> None:
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(70, DIMENSION))
