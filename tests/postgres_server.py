@@ -16,8 +16,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    import psycopg
 
 # Set where tests with PostgreSQL must not be skipped, as in the checks of every change.
 REQUIRE = "MORETTA_REQUIRE_POSTGRES"
@@ -53,8 +57,10 @@ class PostgresServer:
         with self.connect("postgres") as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
 
-    def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
         """A connection of the driver's own, which commits each statement."""
+        import psycopg
+
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -65,6 +71,18 @@ class PostgresServer:
         )
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server of this test command; tests that need it are marked `postgres`."""
+    try:
+        with running_server() as server:
+            yield server
+    except NoPostgreSQL as absent:
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(f"{REQUIRE}=1, but: {absent}")
+        pytest.skip(str(absent))
+
+
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
     """A server for as long as the block runs.
@@ -73,6 +91,7 @@ def running_server() -> Iterator[PostgresServer]:
         NoPostgreSQL: there is none, or it does not start.
     """
     binaries = find_binaries()
+    _require_driver()
     # Short: the path of a Unix socket has at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="mpg-"))
     server = PostgresServer(folder, _free_port(), secrets.token_urlsafe(12))
@@ -103,6 +122,13 @@ def find_binaries() -> Path:
     raise NoPostgreSQL("no PostgreSQL server on this machine: install Debian's package `postgresql`, or put it on PATH")
 
 
+def _require_driver() -> None:
+    try:
+        import psycopg  # noqa: F401
+    except ModuleNotFoundError:
+        raise NoPostgreSQL("the driver of PostgreSQL is not installed: install the extra `postgres`") from None
+
+
 def _initialise(binaries: Path, server: PostgresServer) -> None:
     secret = server.folder / "password"
     secret.write_text(server.password)
@@ -124,6 +150,8 @@ def _start(binaries: Path, server: PostgresServer) -> subprocess.Popen[bytes]:
         "log_min_messages": "fatal",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    import psycopg
+
     log = (server.folder / "log").open("wb")
     with log:
         process = subprocess.Popen(

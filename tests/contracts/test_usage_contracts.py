@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.storage_rig import KINDS, a_database
 from tests.usage_rig import MemoryLedger, MemoryUsage, a_record
 
 from moretta.core.metering import EgressLedger, Outbox, UsageLog
 from moretta.core.usage import new_company_id
-from moretta.storage.database import open_database
 from moretta.storage.egress import EgressStore
 from moretta.storage.outbox import OutboxStore
 from moretta.storage.usage import UsageStore
@@ -21,15 +21,16 @@ SIGNER = BatchSigner(COMPANY, new_signing_key().secret)
 Places = tuple[UsageLog, Outbox, EgressLedger]
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*KINDS, "memory"])
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
     if request.param == "memory":
         both = MemoryUsage(batch_records=3)
         yield both, both, MemoryLedger()  # type: ignore[misc]  # nobody asks the stand-in for counts by day
         return
-    engine = open_database(tmp_path / "moretta.sqlite")
-    yield UsageStore(engine), OutboxStore(engine, batch_records=3), EgressStore(engine)
-    engine.dispose()
+    with a_database(request.param, request, tmp_path) as database:
+        engine = database.opened()
+        yield UsageStore(engine), OutboxStore(engine, batch_records=3), EgressStore(engine)
+        engine.dispose()
 
 
 def test_nothing_waits_in_an_empty_outbox(places: Places) -> None:

@@ -25,7 +25,7 @@ from moretta.storage.postgresql import (
     require_utf8,
     session_lock,
 )
-from moretta.storage.sqlite import file_lock, lock_path, require_wal, sqlite_engine, sqlite_told
+from moretta.storage.sqlite import empty_log, file_lock, lock_path, require_wal, sqlite_engine, sqlite_told
 from moretta.storage.versions import HUB, SERVICE, Schema, bring_up_to_date, is_up_to_date
 
 Checkpoint = Callable[[str], None]
@@ -95,6 +95,16 @@ def exclusive(engine: Engine, name: str) -> Iterator[None]:
     else:
         with file_lock(lock_path(engine, name)):
             yield
+
+
+def forget_deleted(engine: Engine) -> None:
+    """Overwrite what was deleted where this program can: a SQLite file and its log.
+
+    PostgreSQL keeps old versions of rows in its files until VACUUM and later writes, in its log, and in the operator's backups.
+    """
+    if not is_postgresql(engine):
+        with _told(engine):
+            empty_log(engine)
 
 
 def is_postgresql(engine: Engine) -> bool:

@@ -1,3 +1,5 @@
+"""A database in a file; what both kinds must do is in `tests/contracts`."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from moretta.core.gallery import GalleryDelta, SegmentInfo
 from moretta.core.key_service import SubjectCipher
 from moretta.core.recognition import Collection, FaceRecord, Person
 from moretta.core.recognition_store import NewFace, PackedSegment, Unfinished
-from moretta.storage.database import Checkpoint, exclusive, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, exclusive, forget_deleted, no_checkpoint, reading, writing_rows
 from moretta.storage.recognition import (
     collections,
     enrolment,
@@ -78,7 +78,7 @@ class SqlRecognitionStore:
 
     def delete_collection(self, company_id: str, collection_id: str) -> None:
         """Delete a collection and all that is its."""
-        with self._writing("delete-collection") as connection:
+        with self._deleting("delete-collection") as connection:
             collections.delete_collection(connection, collection_id, company_id, self._now())
 
     def enrol(
@@ -123,7 +123,7 @@ class SqlRecognitionStore:
 
     def delete_person(self, company_id: str, person_id: str) -> None:
         """Delete a person."""
-        with self._writing("delete-person") as connection:
+        with self._deleting("delete-person") as connection:
             persons.delete_person(connection, person_id, company_id, self._now())
 
     def faces(self, company_id: str, person_id: str) -> list[FaceRecord]:
@@ -134,7 +134,7 @@ class SqlRecognitionStore:
 
     def delete_face(self, company_id: str, face_id: str) -> FaceRecord:
         """Delete one face."""
-        with self._writing("delete-face") as connection:
+        with self._deleting("delete-face") as connection:
             seen = faces.find_face(connection, face_id, company_id)
             collection = collections.lock_collection(connection, seen.collection_id, company_id)
             row = faces.find_face(connection, face_id, company_id)
@@ -269,6 +269,12 @@ class SqlRecognitionStore:
             yield connection
             self._checkpoint(f"{what}:before-commit")
         self._checkpoint(f"{what}:after-commit")
+
+    @contextmanager
+    def _deleting(self, what: str) -> Iterator[Connection]:
+        with self._writing(what) as connection:
+            yield connection
+        forget_deleted(self._engine)
 
     def _announce(self, kind: Kind, some_id: str) -> None:
         owner = self._owner.token()
