@@ -26,7 +26,7 @@ from moretta.nodes.remote import Patience, RemoteNode
 from tests.nodes_rig import THRESHOLD, Truth
 
 # A search that meets a node whose network is gone waits so long, once; measured against a refused connection it is nothing.
-ASK_S = 1.5
+ASK_S = 3.0
 _READY = re.compile(r"The node of region (?P<region>\w+) listens on tls:(?P<host>.+):(?P<port>\d+)\.")
 _RUN = [
     sys.executable,
@@ -59,6 +59,11 @@ class NodeProcess:
         assert found["region"] == self.region
         self._port = int(found["port"])
         return self
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a regions file names it."""
+        return f"tls:{self.host}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -110,7 +115,7 @@ class Load:
     truth: Truth
     failover: Failover
     threads: int = 3
-    limit_s: float = 30.0
+    limit_s: float = 90.0
     wrong: list[object] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
@@ -132,7 +137,7 @@ class Load:
     def wait_for(self, region: str, more: int = 5) -> None:
         """Until `more` further searches were answered by a region's node."""
         enough = self.answered[region] + more
-        soon(lambda: self.answered[region] >= enough, 15.0)
+        soon(lambda: self.answered[region] >= enough, 40.0)
 
     def _search(self, seed: int) -> None:
         turn = seed
@@ -217,7 +222,7 @@ def namespace(number: int) -> Iterator[Namespace]:
         _ip("netns", "del", made.name)
 
 
-def soon(holds: Callable[[], bool], limit_s: float = 10.0) -> None:
+def soon(holds: Callable[[], bool], limit_s: float = 30.0) -> None:
     deadline = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < deadline, "did not come to hold in time"

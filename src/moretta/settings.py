@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         "Better without the password: libpq's `PGPASSFILE` is honoured.",
     )
     database_url_file: Path | None = Field(None, description="A file of mode 0600 that holds that URL, instead of it.")
+    regions_file: Path | None = Field(
+        None,
+        description="A TOML file that names the deployment's regions: database, blobs, segments, keys, node, parties of each. "
+        "Left out: one region `local` in the data folder.",
+    )
     models_dir: Path = Field(
         default_factory=lambda: _home("XDG_CACHE_HOME", ".cache") / "models",
         description="Where `moretta models install` puts the weights (`~/.cache/moretta/models`).",

@@ -27,7 +27,8 @@ def test_killing_the_home_node_under_load_loses_no_search_and_it_comes_back_exac
     truth.enrol(vectors[:10])
     home, replica = NodeProcess("eu", tmp_path), NodeProcess("us", tmp_path)
     with node_processes(tmp_path, home, replica):
-        nodes = {"eu": home.node(), "us": replica.node()}
+        # So patient that a search which waited for a time-out could not be taken for one on a busy machine.
+        nodes = {"eu": home.node(ask_s=20.0), "us": replica.node(ask_s=20.0)}
         failover = failover_of(truth, dict(nodes))
         replication = Replication(Follower(truth), nodes["us"], pause_s=0.05, longest_pause_s=0.2)
         replication.start()
@@ -49,7 +50,7 @@ def test_killing_the_home_node_under_load_loses_no_search_and_it_comes_back_exac
             assert load.errors == []
             assert load.most_behind == 0
             # A killed process's machine refuses connections: nobody waits for a time-out.
-            assert load.longest_s < ASK_S
+            assert load.longest_s < 20.0
             assert failover.down() == frozenset()
             soon(lambda: nodes["us"].position(truth.spec) == truth.sequence)
             truth.assert_exact(nodes["eu"])
@@ -85,7 +86,7 @@ def test_a_home_node_cut_off_from_the_network_is_passed_by_after_one_time_out_an
                     truth.enrol(vectors[10:20])
                     truth.delete(3)
                     load.wait_for("us", 20)
-                    assert load.longest_s < ASK_S / 2
+                    assert load.longest_s < ASK_S
                     europe.heal()
                     load.wait_for("eu")
                     truth.enrol(vectors[20:25])

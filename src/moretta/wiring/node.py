@@ -3,6 +3,7 @@
 Belongs here: opening and closing it. Does not belong here: what it answers.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,20 @@ def opened_node(region: str, listen: str, folder: Path, certificates: Path | Non
     address = parse_address(listen)
     tls = files_of(certificates, node_role(region)) if certificates is not None else None
     node = LocalNode(region, folder, gallery_index)
+    warm_in_background()
     try:
         with LinkServer(address, NodeHandler(node), frozenset({CALLER}), tls) as server:
             yield server
     finally:
         node.close()
+
+
+def warm_in_background() -> None:
+    """Load what comparing runs while the process already answers, so that the first search takes as long as any other."""
+    threading.Thread(target=_warm, name="warm-up", daemon=True).start()
+
+
+def _warm() -> None:
+    from moretta.protection.he.compare import warm_up
+
+    warm_up()

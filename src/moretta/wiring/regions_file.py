@@ -20,24 +20,27 @@ Does not belong here: opening anything.
 A region without a database is only a place for replicas.
 """
 
+import os
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from moretta.core.errors import FieldError, MorettaError, RequestInvalid
+from moretta.core.errors import FieldError, RequestInvalid
 from moretta.core.recognition import REGION
+from moretta.keys.token import parse_token
 from moretta.links.addresses import parse_address
 
 LOCAL = "local"
 EMBEDDED: Literal["embedded"] = "embedded"
 
 _DATABASE = re.compile(r"(?:postgresql(?:\+psycopg)?://|sqlite:///).+")
+_PASSWORD = re.compile(r"[a-z+]+://[^/@]*:[^/@]+@")
 _BUCKET = re.compile(r"(?:s3|gs|az)://[^\s@]+")
 _FOLDER = re.compile(r"file:(?://)?(?P<path>/.+)")
-_PKCS11 = re.compile(r"pkcs11:[^\s]+")
 
 
 def folder_in(text: str) -> Path | None:
@@ -73,15 +76,21 @@ def _folder(text: str) -> str:
 
 
 def _link(text: str) -> str:
+    return _told_by(parse_address, text)
+
+
+def _told_by(parse: Callable[[str], object], text: str) -> str:
     try:
-        parse_address(text)
-    except MorettaError as error:
+        parse(text)
+    except RequestInvalid as error:
         raise ValueError(error.detail) from None
     return text
 
 
 def _keys(text: str) -> str:
-    if folder_in(text) is None and _PKCS11.fullmatch(text) is None:
+    if text.startswith("pkcs11:"):
+        _told_by(parse_token, text)
+    elif folder_in(text) is None:
         try:
             _link(text)
         except ValueError:
@@ -183,7 +192,8 @@ def read_regions(path: Path) -> RegionsPlan:
         RequestInvalid: it cannot be read, is no TOML, or has another form; the message names the key, never a value.
     """
     try:
-        content = tomllib.loads(path.read_text())
+        with path.open("rb") as file:
+            mode, content = os.fstat(file.fileno()).st_mode, tomllib.load(file)
     except OSError as error:
         raise RequestInvalid(f"the regions file cannot be read: {error.strerror}; check MORETTA_REGIONS_FILE") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
@@ -192,9 +202,12 @@ def read_regions(path: Path) -> RegionsPlan:
     if isinstance(content.get("certificates"), str) and content["certificates"].startswith("/"):
         content["certificates"] = f"file://{content['certificates']}"
     try:
-        return RegionsPlan.model_validate(content)
+        plan = RegionsPlan.model_validate(content)
     except ValidationError as error:
         raise _refused(error) from None
+    if mode & 0o077 and any(_PASSWORD.match(region.database or "") for region in plan.regions.values()):
+        raise RequestInvalid("the regions file holds a password, and others can read it: `chmod 600` mends it")
+    return plan
 
 
 def local_plan(data_dir: Path) -> RegionsPlan:

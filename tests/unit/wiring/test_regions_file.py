@@ -36,6 +36,7 @@ parties = ["tls:10.0.1.1:7401", "tls:10.0.1.2:7401", "tls:10.0.1.3:7401"]
 
 def read(tmp_path: Path, text: str) -> RegionsPlan:
     path = tmp_path / "regions.toml"
+    path.touch(mode=0o600)
     path.write_text(text)
     return read_regions(path)
 
@@ -84,6 +85,7 @@ def test_without_a_file_there_is_one_region_in_the_data_folder(tmp_path: Path) -
         ('certificates = "/etc/moretta/certificates"', "", "certificates"),
         ('keys = "file:/srv/asia/keys"', "", "keys"),
         ('gallery_keys = "file:///srv/asia/gallery-keys"', "", "gallery_keys"),
+        ("tls:10.0.0.1:7301", "pkcs11:token=moretta", "regions.eu.keys"),
         (', "tls:10.0.1.3:7401"', "", "three parties"),
         ('node = "unix:/run/moretta/us.sock"', 'blobs = "file:///srv/us"', "database beside blobs"),
     ],
@@ -105,3 +107,13 @@ def test_a_file_that_is_no_toml_is_refused_without_quoting_it(tmp_path: Path) ->
     assert SECRET not in refused.value.detail
     with pytest.raises(RequestInvalid):
         read_regions(tmp_path / "absent.toml")
+
+
+def test_a_file_with_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "regions.toml"
+    path.write_text(WHOLE)
+    path.chmod(0o644)
+    with pytest.raises(RequestInvalid, match="chmod 600"):
+        read_regions(path)
+    path.write_text(WHOLE.replace(f":{SECRET}@", "@"))
+    assert read_regions(path).default == "eu"
