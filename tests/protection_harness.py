@@ -4,9 +4,12 @@ A scheme takes part by an entry in `MAKERS`: a function of the dimension that gi
 (for `shares`: three parties behind the methods of `GalleryIndex`), `close` gives back what was started.
 """
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from moretta.core.protection import (
 from moretta.core.values import Embedding, Floats
 from moretta.protection.opening import GalleryKey
 from moretta.protection.schemes import gallery_index, new_gallery_key, protector
+from tests.shares_rig import Trio, gallery
 
 MODEL = "0123456789abcdef"
 KEY = "key-1"
@@ -93,9 +97,21 @@ def _one_index(scheme: Scheme) -> Callable[[int], Harness]:
     return make
 
 
+def _three_parties(dimension: int) -> Harness:
+    root = Path(tempfile.mkdtemp(prefix="moretta-shares-"))
+    shared = gallery(Trio(root), dimension)
+
+    def close() -> None:
+        shared.close()
+        shutil.rmtree(root)
+
+    terms = ProtectionTerms(Scheme.SHARES, MODEL, dimension, KEY, shared.key.material())
+    return Harness(terms, shared.spec, shared.key, shared, shared.protector, close)
+
+
 MAKERS: dict[Scheme, Callable[[int], Harness]] = {
     scheme: _one_index(scheme) for scheme in (Scheme.PLAIN, Scheme.ROTATED, Scheme.HE)
-}
+} | {Scheme.SHARES: _three_parties}
 
 
 @contextmanager

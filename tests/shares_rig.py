@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moretta.core.errors import MorettaError, NodeUnavailable
+from moretta.core.errors import MorettaError, NodeUnavailable, ProbeRejected
 from moretta.core.gallery import GalleryDelta, GallerySpec
 from moretta.core.protection import ProtectedProbe, ProtectionTerms, Scheme, SealedScores
 from moretta.core.values import Embedding, Floats
@@ -61,7 +61,7 @@ class Trio:
             self.keys[index],
             others,
             self.patience_s,
-            lambda step: self.checkpoints[index](step),
+            self.checkpoints[index],
         )
         self.parties[index], self.answering[index] = party, party.handle
 
@@ -103,8 +103,11 @@ class SharedGallery:
     protector: SharesProtector
     sequence: int = 0
     rows: set[int] = field(default_factory=set)
+    excluded: set[int] = field(default_factory=set)
 
     def put(self, rows: Sequence[int], payloads: Sequence[bytes]) -> None:
+        if not self.trio.node.accepted(self.spec, payloads).all():
+            raise ProbeRejected("the parties refuse a reference")
         self.rows |= set(rows)
         self.change(added=tuple(zip(rows, payloads, strict=True)))
 
@@ -112,17 +115,22 @@ class SharedGallery:
         self.rows -= set(rows)
         self.change(removed=tuple(rows))
 
+    def exclude(self, rows: Sequence[int]) -> None:
+        self.excluded = set(rows)
+        self.change()
+
     def compare(self, probe: ProtectedProbe, threshold: float, only: Sequence[int] | None = None) -> SealedScores:
         return self.trio.node.compare(self.spec, probe, threshold, only)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.rows - self.excluded)
 
     def close(self) -> None:
         self.trio.close()
 
     def change(self, added: Sequence[tuple[int, bytes]] = (), removed: Sequence[int] = (), **more: object) -> int:
         delta = GalleryDelta(self.spec, self.sequence, self.sequence + 1, tuple(added), tuple(removed))
+        more.setdefault("excluded", tuple(self.excluded))
         reached = self.trio.node.apply(replace(delta, **more), no_segment)  # type: ignore[arg-type]
         self.sequence = max(self.sequence, reached)
         return reached
@@ -142,8 +150,9 @@ def gallery(trio: Trio, dimension: int = 32, collection_id: str = "col_local_0")
     key = SharesKey.new(dimension, trio.public_keys)
     spec = GallerySpec(collection_id, Scheme.SHARES, MODEL, dimension, KEY, frozenset({REGION}))
     terms = ProtectionTerms(Scheme.SHARES, MODEL, dimension, KEY, key.material())
-    # The database begins at 1: a gallery that exists has had at least the change that made it.
-    return SharedGallery(trio, spec, key, SharesProtector(terms))
+    made = SharedGallery(trio, spec, key, SharesProtector(terms))
+    trio.node.apply(GalleryDelta(spec, 0, 0), no_segment)
+    return made
 
 
 @contextlib.contextmanager
@@ -176,6 +185,8 @@ def rubbish(party: Party, kinds: frozenset[str], whole: bool) -> Answering:
         if message.kind in kinds:
             return Message("rubbish", {}, (os.urandom(40),))
         given = party.handle(role, message)
-        return Message(given.kind, given.fields, tuple(os.urandom(len(blob)) for blob in given.blobs)) if whole else given
+        return (
+            Message(given.kind, given.fields, tuple(os.urandom(len(blob)) for blob in given.blobs)) if whole else given
+        )
 
     return answer

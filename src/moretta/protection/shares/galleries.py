@@ -343,6 +343,11 @@ class Galleries:
                     self._open[name] = found
             return found
 
+    def listed(self) -> list[list[str | int]]:
+        """Collection, key and dimension of each gallery that is not damaged."""
+        with self._lock:
+            return [[*name, gallery.state.dimension] for name, gallery in sorted(self._open.items())]
+
     def clear(self, spec: GallerySpec) -> None:
         """Delete a gallery, also a damaged one."""
         name = _name(spec)

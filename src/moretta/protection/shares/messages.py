@@ -14,9 +14,10 @@ from moretta.core.protection import Rows, Scheme
 from moretta.links.frames import Json, Message
 
 POSITION, STAGE, COMMIT, COMPARE = "shares.position", "shares.stage", "shares.commit", "shares.compare"
-ROWS, DROP, KEY = "shares.rows", "shares.drop", "shares.key"
+CHECK, ROWS, DROP, KEY = "shares.check", "shares.rows", "shares.drop", "shares.key"
 STATUS, PREPARE, SWITCH = "shares.status", "shares.prepare", "shares.switch"
-BAR, DISCARD, RESTORE, COPY = "shares.bar", "shares.discard", "shares.restore", "shares.copy"
+BAR, DISCARD, RESTORE = "shares.bar", "shares.discard", "shares.restore"
+COPY, LIST = "shares.copy", "shares.list"
 
 Value = TypeVar("Value", str, int, float)
 

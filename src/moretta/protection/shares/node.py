@@ -16,7 +16,7 @@ import numpy as np
 
 from moretta.core.errors import Conflict, NodeUnavailable, ProbeRejected, RegionRefused
 from moretta.core.gallery import FetchSegment, GalleryDelta, GallerySpec
-from moretta.core.protection import ProtectedProbe, Rows, Scheme, SealedScores
+from moretta.core.protection import Mask, ProtectedProbe, Rows, Scheme, SealedScores
 from moretta.links.addresses import Address
 from moretta.links.client import LinkClient
 from moretta.links.frames import Json, Message
@@ -101,14 +101,15 @@ class SharesNode:
                 f"the collection may be in {', '.join(sorted(spec.regions)) or 'no region'}, not in {self._region}"
             )
         positions = self._positions(spec)
-        if delta.since > min(positions) or delta.sequence <= min(positions):
+        # A delta up to 0 makes an empty gallery.
+        if delta.since > min(positions) or 0 < delta.sequence <= min(positions):
             return min(positions)
         apply_id = secrets.token_hex(16)
         gone = set(delta.removed)
         added = [(row, payload) for row, payload in delta.added if row not in gone]
-        size = max(1, _CHECKED_VALUES // (2 * spec.dimension + 2))
-        accepted = [self._staged(delta, apply_id, added[at : at + size]) for at in range(0, len(added), size)]
-        rows = np.concatenate([np.empty(0, np.uint32), *accepted])
+        more: dict[str, Json] = {"apply": apply_id, "sequence": delta.sequence}
+        fine = [self._checked(spec, said.STAGE, part, more) for part in _pieces(added, spec.dimension)]
+        rows = np.array([row for row, _ in added], np.uint32)[np.concatenate([np.empty(0, np.bool_), *fine])]
         fields: dict[str, Json] = {
             **said.spec_fields(spec),
             "apply": apply_id,
@@ -118,6 +119,13 @@ class SharesNode:
         blobs = tuple(said.row_bytes(part) for part in (rows, delta.removed, delta.excluded, delta.settled))
         answers = self._all([Message(said.COMMIT, fields, blobs)] * PARTIES, _LONG_S)
         return min(_position(answer) for answer in answers)
+
+    def accepted(self, spec: GallerySpec, payloads: Sequence[bytes]) -> Mask:
+        """Which references the three parties would take, bool, shape (n,): for whoever wants to know before they are kept."""
+        checked = [
+            self._checked(spec, said.CHECK, part, {}) for part in _pieces(list(enumerate(payloads)), spec.dimension)
+        ]
+        return np.concatenate([np.empty(0, np.bool_), *checked])
 
     def compare(
         self, spec: GallerySpec, probe: ProtectedProbe, threshold: float, only: Sequence[int] | None = None
@@ -221,26 +229,17 @@ class SharesNode:
                 self._rows[name] = (digest, rows)
         return rows
 
-    def _staged(self, delta: GalleryDelta, apply_id: str, added: Sequence[tuple[int, bytes]]) -> Rows:
-        """Have references checked and written by all parties; the rows of those that all three accept."""
-        rows = np.array([row for row, _ in added], np.uint32)
-        fields: dict[str, Json] = {
-            **said.spec_fields(delta.spec),
-            "apply": apply_id,
-            "session": secrets.token_hex(SESSION_BYTES),
-            "sequence": delta.sequence,
-        }
+    def _checked(self, spec: GallerySpec, kind: str, added: Sequence[tuple[int, bytes]], more: dict[str, Json]) -> Mask:
+        """Have references checked (and written, where `kind` says so) by all parties; which ones all three accept."""
+        rows = said.row_bytes(row for row, _ in added)
+        fields: dict[str, Json] = {**said.spec_fields(spec), **more, "session": secrets.token_hex(SESSION_BYTES)}
         parts = [_parts_or_nothing(payload) for _, payload in added]
-        messages = [
-            Message(said.STAGE, fields, (said.row_bytes(rows), *(part[party] for part in parts)))
-            for party in range(PARTIES)
-        ]
+        messages = [Message(kind, fields, (rows, *(part[party] for part in parts))) for party in range(PARTIES)]
         answers = self._all(messages, _LONG_S)
-        told = {answer.blobs for answer in answers}
-        if len(told) != 1 or len(answers[0].blobs) != 1 or len(answers[0].blobs[0]) != rows.size:
+        if len({answer.blobs for answer in answers}) != 1 or [len(blob) for blob in answers[0].blobs] != [len(added)]:
             raise NodeUnavailable(DISAGREEMENT)
-        accepted: Rows = rows[np.frombuffer(answers[0].blobs[0], np.uint8) == 1]
-        return accepted
+        fine: Mask = np.frombuffer(answers[0].blobs[0], np.uint8) == 1
+        return fine
 
     def _positions(self, spec: GallerySpec) -> list[int]:
         return [_position(answer) for answer in self._same([Message(said.POSITION, said.spec_fields(spec))])]
@@ -303,6 +302,11 @@ class SharesNode:
 
 def _refresh(kind: str, spec: GallerySpec, refresh_id: str, **more: str) -> Message:
     return Message(kind, {**said.spec_fields(spec), "refresh": refresh_id, **more})
+
+
+def _pieces(added: Sequence[tuple[int, bytes]], dimension: int) -> list[Sequence[tuple[int, bytes]]]:
+    size = max(1, _CHECKED_VALUES // (2 * dimension + 2))
+    return [added[at : at + size] for at in range(0, len(added), size)]
 
 
 def _position(answer: Message) -> int:

@@ -14,14 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from moretta.core.errors import NodeUnavailable, ProbeRejected, RegionRefused, RequestInvalid
 from moretta.core.gallery import GallerySpec
-from moretta.core.protection import Rows
+from moretta.core.protection import Mask, Rows
 from moretta.links.frames import Json, Message
 from moretta.links.server import LOCAL_ROLE
 from moretta.protection.shares import messages as said
 from moretta.protection.shares.galleries import Galleries, Gallery
-from moretta.protection.shares.kernel import and_shares, byte_planes, check_value, dot_products
+from moretta.protection.shares.kernel import and_shares, byte_planes, check_values, dot_products
 from moretta.protection.shares.protocol import accepted, agree, decided
-from moretta.protection.shares.restore import copied, restored
+from moretta.protection.shares.restore import copied, held_elsewhere, restored
 from moretta.protection.shares.ring import Ring16, threshold_integer
 from moretta.protection.shares.sealing import Kind, SharePair, opened_shares
 from moretta.protection.shares.session import GIVE_UP, ROUND, Peer, Switchboard
@@ -66,6 +66,7 @@ class Party:
         self._switchboard = Switchboard(index, peers, patience_s)
         self._asked: dict[str, Callable[[Message], Message]] = {
             said.POSITION: self._position,
+            said.CHECK: self._check,
             said.STAGE: self._stage,
             said.COMMIT: self._commit,
             said.COMPARE: self._compare,
@@ -87,7 +88,7 @@ class Party:
             MorettaError: as the request's own method tells.
         """
         sender = _party_of(role, message)
-        if message.kind in (ROUND, GIVE_UP, said.COPY):
+        if message.kind in (ROUND, GIVE_UP, said.COPY, said.LIST):
             if sender is None or sender == self._index:
                 raise RequestInvalid("expected this message from another party only")
             return self._from_party(sender, message)
@@ -102,7 +103,19 @@ class Party:
         dot_products(u16, u16, u16[0], u16[0], np.zeros(1, np.uint16))
         byte_planes(u8, np.zeros((16, 1), np.uint8))
         and_shares(u64, u64, u64, u64, u64.copy())
-        check_value(u16, u16, np.zeros(1, np.uint32))
+        check_values(u16, u16, np.zeros(1, np.uint32))
+
+    def restore(self) -> int:
+        """Fetch every gallery that the two others hold and this party lacks; how many there are now.
+
+        Raises:
+            Conflict: one changes meanwhile, or the others differ; try again.
+            NodeUnavailable: another party is down.
+        """
+        specs = held_elsewhere(self._index, self._peers)
+        for spec in specs:
+            restored(self._galleries, spec, self._index, self._peers)
+        return len(specs)
 
     def close(self) -> None:
         """Stop what is under way and close files. Idempotent."""
@@ -113,6 +126,8 @@ class Party:
         if message.kind == said.COPY:
             gallery = self._present(said.spec_in(message))
             return copied(gallery, "first" if sender == (self._index + 2) % 3 else "second", message)
+        if message.kind == said.LIST:
+            return Message("list", {"galleries": self._galleries.listed()})
         session_id = said.id_in(message, "session")
         if message.kind == GIVE_UP:
             self._switchboard.give_up(session_id, message.fields)
@@ -124,27 +139,34 @@ class Party:
         gallery = self._galleries.found(said.spec_in(message))
         return Message("position", {"position": 0 if gallery is None else gallery.state.sequence})
 
+    def _check(self, message: Message) -> Message:
+        """Check references together with the others. Answers which ones all three accept."""
+        _, _, fine = self._checked(message)
+        return Message("checked", {}, (fine.astype(np.uint8).tobytes(),))
+
     def _stage(self, message: Message) -> Message:
-        """Check references together with the others, and write those that all accept. Answers which ones they do."""
+        """As `_check`, and write those that all accept behind the rows that count."""
+        spec, pairs, fine = self._checked(message)
+        rows = said.rows_in(message, 0)
+        if not fine.all():
+            _log.warning("party.references_refused: %d of %d", int((~fine).sum()), fine.size)
+        gallery = self._galleries.made(spec)
+        if fine.any() and gallery.state.sequence < said.value_in(message, "sequence", int):
+            first, second = (
+                np.array([pair[which] for pair, good in zip(pairs, fine, strict=True) if pair and good], np.uint32)
+                for which in (0, 1)
+            )
+            gallery.stage(said.id_in(message, "apply"), rows[fine], first.astype(np.uint16), second.astype(np.uint16))
+        return Message("staged", {}, (fine.astype(np.uint8).tobytes(),))
+
+    def _checked(self, message: Message) -> tuple[GallerySpec, list[SharePair | None], Mask]:
         spec, rows = self._permitted(message), said.rows_in(message, 0)
         if len(message.blobs) != rows.size + 1 or (rows == GONE).any() or np.unique(rows).size != rows.size:
             raise said.malformed(message)
         with self._switchboard.open(said.id_in(message, "session")) as session:
             pairs = [self._opened(blob, Kind.REFERENCE, spec) for blob in message.blobs[1:]]
-            agreed = agree(session, b"stage" + _naming(spec) + said.row_bytes(rows), pairs)
-            fine = accepted(session, agreed, pairs, spec.dimension)
-        if not fine.all():
-            _log.warning("party.reference_refused: %d of %d", int((~fine).sum()), fine.size)
-        first, second = (
-            np.array(
-                [pair[which] for pair, good in zip(pairs, fine, strict=True) if pair is not None and good], np.uint32
-            )
-            for which in (0, 1)
-        )
-        gallery = self._galleries.made(spec)
-        if fine.any() and gallery.state.sequence < said.value_in(message, "sequence", int):
-            gallery.stage(said.id_in(message, "apply"), rows[fine], first.astype(np.uint16), second.astype(np.uint16))
-        return Message("staged", {}, (fine.astype(np.uint8).tobytes(),))
+            agreed = agree(session, b"references" + _naming(spec) + said.row_bytes(rows), pairs)
+            return spec, pairs, accepted(session, agreed, pairs, spec.dimension)
 
     def _commit(self, message: Message) -> Message:
         spec = self._permitted(message)
@@ -276,9 +298,7 @@ def _scored(gallery: Gallery, probe: SharePair | None, only: Rows | None, dimens
 
 def _products(view: View, only: Rows | None, u: Ring16, v: Ring16) -> tuple[Rows, Ring16]:
     if only is not None:
-        at = np.searchsorted(view.rows, np.unique(only))
-        at = at[at < view.rows.size]
-        at = at[np.isin(view.rows[at], only)]
+        at = np.flatnonzero(np.isin(view.rows, only))
         rows, slots = view.rows[at], view.slots[at]
         scores = np.empty(rows.size, np.uint16)
         dot_products(view.first[slots], view.second[slots], u, v, scores)

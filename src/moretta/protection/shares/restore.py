@@ -12,7 +12,7 @@ import numpy as np
 
 from moretta.core.errors import Conflict, NodeUnavailable
 from moretta.core.gallery import GallerySpec
-from moretta.core.protection import Rows
+from moretta.core.protection import Rows, Scheme
 from moretta.links.frames import Json, Message
 from moretta.protection.shares import messages as said
 from moretta.protection.shares.galleries import Galleries, Gallery, Part
@@ -69,6 +69,20 @@ def restored(galleries: Galleries, spec: GallerySpec, index: int, peers: Mapping
         return present
     galleries.clear(spec)
     return galleries.adopted(spec, state, _parts(sources, spec, fields, begun, state))
+
+
+def held_elsewhere(index: int, peers: Mapping[int, Peer]) -> list[GallerySpec]:
+    """The galleries that both other parties hold, without model and regions, which stores do not know."""
+    lists = [peer.call(Message(said.LIST, {"from": index})).fields.get("galleries") for peer in peers.values()]
+    named = [{tuple(entry) for entry in told if isinstance(entry, list)} for told in lists if isinstance(told, list)]
+    if len(named) != len(peers):
+        raise NodeUnavailable("another party sent something else than the list of its galleries; check its version")
+    both = sorted(set.intersection(*named), key=repr)
+    return [
+        GallerySpec(collection, Scheme.SHARES, "", dimension, key)
+        for collection, key, dimension in (entry for entry in both if len(entry) == 3)
+        if isinstance(collection, str) and isinstance(key, str) and isinstance(dimension, int)
+    ]
 
 
 def _sound(galleries: Galleries, spec: GallerySpec) -> Gallery | None:

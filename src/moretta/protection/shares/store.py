@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from moretta.core.errors import StorageUnusable
 from moretta.core.protection import Rows
-from moretta.protection.shares.kernel import check_value
+from moretta.protection.shares.kernel import check_values
 from moretta.protection.shares.ring import Ring16
 
 Checkpoint = Callable[[str], None]
@@ -202,8 +202,8 @@ class ShareStore:
         numbers = np.concatenate((self._numbers, new))
         erased = np.flatnonzero(np.isin(numbers, np.asarray(removed, np.uint32)) & (numbers != GONE))
         first, second = self._mapped("first", slots), self._mapped("second", slots)
-        added = _checks(first[self.state.slots :], second[self.state.slots :], new)
-        taken = _checks(first[erased], second[erased], numbers[erased])
+        added = check_values(first[self.state.slots :], second[self.state.slots :], new)
+        taken = check_values(first[erased], second[erased], numbers[erased])
         checks = tuple(
             (had + plus - minus) & _MASK for had, plus, minus in zip(self.state.checks, added, taken, strict=True)
         )
@@ -255,7 +255,7 @@ class ShareStore:
         first, second = self._mapped("first", slots), self._mapped("second", slots)
         there = np.flatnonzero(self._numbers != GONE)
         alive = (first, second) if there.size == slots else (first[there], second[there])
-        if _checks(*alive, self._numbers[there]) != self.state.checks:
+        if check_values(*alive, self._numbers[there]) != self.state.checks:
             raise StorageUnusable(
                 "a share store's files are damaged; restore this party's galleries from the two others"
             )
@@ -327,11 +327,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _checks(first: Ring16, second: Ring16, rows: Rows) -> tuple[int, int]:
-    a, b = check_value(np.ascontiguousarray(first), np.ascontiguousarray(second), rows)
-    return int(a), int(b)
 
 
 def _write_at(descriptor: int, content: memoryview, offset: int) -> None:
