@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from moretta.core.errors import MorettaError as MorettaError
     from moretta.core.values import Profile as Profile
     from moretta.sdk import Analyzer as Analyzer
+    from moretta.sdk_recognition import Recogniser as Recogniser
 
 # onnxruntime uploads usage data by default since 1.29 and writes a device id to the home directory as soon as it is imported;
 # this turns both off, and so comes before anything of ours can import it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "__version__"]
+__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "Recogniser", "__version__"]
 
 _HOMES = {
     "Analysis": "moretta.core.analysis",
@@ -29,6 +30,7 @@ _HOMES = {
     "Feature": "moretta.core.analysis",
     "MorettaError": "moretta.core.errors",
     "Profile": "moretta.core.values",
+    "Recogniser": "moretta.sdk_recognition",
 }
 
 

@@ -16,7 +16,9 @@ from moretta.settings import Settings
 from moretta.storage.deployment import local_company_id
 from moretta.usage.egress import Egress
 from moretta.usage.reporting import ReportLoop
+from moretta.use_cases.recognition import Recognition
 from moretta.wiring.executor import PoolExecutor, start_executor
+from moretta.wiring.recognition import opened_recognition
 from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.service import Deployment, opened
 from moretta.wiring.whitepaper import whitepaper
@@ -41,19 +43,21 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             loop = ReportLoop(reporter, interval_s=settings.usage_report_interval_s, on_outcome=on_report)
             loop.start()
         try:
-            yield Serving(_services(settings, deployment, executor), _first_key(deployment))
+            with opened_recognition(settings, deployment.engine, executor.faces, replicate=True) as people:
+                yield Serving(_services(settings, deployment, executor, people), _first_key(deployment))
         finally:
             if loop is not None:
                 loop.stop()
             executor.close()
 
 
-def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor) -> Services:
+def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, people: Recognition) -> Services:
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.
     own = {deployment.company_id, local_company_id(deployment.engine)}
     return Services(
         executor=executor,
+        people=people,
         keys=deployment.keys,
         meter=deployment.meter,
         usage=deployment.usage,

@@ -3,9 +3,11 @@
 Belongs here: the steps that verify, search and enrolment share. Does not belong here: photos, brakes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from moretta.core.errors import Conflict, KeyDestroyed
 from moretta.core.protection import OpenTerms, ProtectedProbe
 from moretta.core.recognition import Candidate, Collection
 from moretta.use_cases.recognition.means import Region
@@ -15,6 +17,12 @@ from moretta.use_cases.recognition.means import Region
 BAND_STEPS = (0.05, 0.10)
 # A person may have several templates, each a row of its own; so many rows are opened for one person asked for.
 _ROWS_PER_PERSON = 8
+
+
+# The key of a collection may change between protecting a probe and opening its scores; that it does twice is no accident.
+_ATTEMPTS = 3
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +63,13 @@ def decide(
     ordered = sorted(best.values(), key=lambda candidate: candidate.rank)[:limit]
     renumbered = tuple(Candidate(c.person_id, c.face_id, ranks[c.rank], c.band) for c in ordered)
     return Decision(renumbered, answer.region, answer.behind)
+
+
+def retried(attempt: Callable[[], Result]) -> Result:
+    """What `attempt` gives, tried again where the collection was given another key meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return attempt()
+        except (Conflict, KeyDestroyed):
+            continue
+    return attempt()

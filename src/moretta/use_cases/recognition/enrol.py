@@ -82,6 +82,7 @@ def enrol(
         if collection.state is not CollectionState.ACTIVE:
             raise Conflict("the collection is being given a new key; try again in a while")
         person = _known(region, company_id, collection, wishes)
+        replaced = _rows_of(region, person, wishes.replaces)
         seen = [_look(means, region, collection, fd, wishes, person) for fd in media_fds]
         try:
             outcomes = _kept(means, region, collection, person, seen, wishes)
@@ -90,7 +91,7 @@ def enrol(
                 raise
             continue
         if any(isinstance(outcome, Enrolled) for outcome in outcomes):
-            _afterwards(means, region, collection, wishes)
+            _afterwards(means, region, collection, replaced)
         return outcomes
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -108,10 +109,6 @@ def add_faces(
     region = means.home(person_id, IdKind.PERSON)
     person = region.store.person(company_id, person_id)
     replaces = () if replace_face is None else (replace_face,)
-    if replace_face is not None:
-        faces = region.store.faces(company_id, person_id)
-        if replace_face not in {face.face_id for face in faces}:
-            raise NotFound("expected the id of a face of this person to replace")
     wishes = Wishes("", (), person_id, store, refuse_duplicates, replaces)
     return enrol(means, company_id, person.collection_id, media_fds, wishes)
 
@@ -197,14 +194,23 @@ def _new_face(
     return NewFace(new_id(IdKind.FACE, collection.home), entry.reference, entry.face.quality, photo_id)
 
 
-def _afterwards(means: Means, region: Region, collection: Collection, wishes: Wishes) -> None:
-    """What must not fail the enrolment, which is committed: replaced references leave packed ciphertexts, rows are packed."""
-    if wishes.replaces:
+def _afterwards(means: Means, region: Region, collection: Collection, replaced: Sequence[int]) -> None:
+    """Once it is committed: replaced references leave packed ciphertexts, and single ones are packed where enough gathered."""
+    if replaced:
         sweep(means, region)
-        packing.settle_removed(means, region, collection)
+        packing.rewrite_without(means, region, collection, replaced)
     packing.pack_if_due(means, region, collection)
-    if collection.scheme is Scheme.SHARES or wishes.replaces:
+    if replaced or collection.scheme is Scheme.SHARES:
         region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
+
+
+def _rows_of(region: Region, person: Person | None, face_ids: Sequence[str]) -> list[int]:
+    if person is None or not face_ids:
+        return []
+    rows = {face.face_id: face.row for face in region.store.faces(person.company_id, person.person_id)}
+    if not set(face_ids) <= set(rows):
+        raise NotFound("expected the id of a face of this person to replace")
+    return [rows[face_id] for face_id in face_ids]
 
 
 def _known(region: Region, company_id: str, collection: Collection, wishes: Wishes) -> Person | None:

@@ -3,10 +3,11 @@
 Belongs here: the order of it. Everything here is idempotent: a recovery may be cut off as well.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from moretta.core.errors import MorettaError
+from moretta.core.errors import Conflict, MorettaError, NotFound
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import Unfinished
 from moretta.use_cases.recognition import packing
@@ -17,28 +18,46 @@ from moretta.use_cases.recognition.results import Recovered
 
 _PAGE = 200
 
+_log = logging.getLogger(__name__)
+
 
 def recover(means: Means) -> Recovered:
     """See `Recognition.recover`."""
     total = Recovered()
-    for region in means.regions.values():
-        for collection in _collections(region):
-            _settle(means, region, collection)
-        found = sweep(means, region)
-        keys = _stray_keys(means, region)
-        total = Recovered(
-            total.photos + len(found.blobs), total.segments + len(found.segments), total.keys + len(found.keys) + keys
-        )
+    for name in means.regions:
+        try:
+            found = _recovered(means, means.regions[name])
+        except MorettaError as error:
+            # A part of it is out of reach: what was left there waits, and the other regions go on.
+            _log.warning("recover.later: %s: %s", name, error.code)
+            continue
+        total = Recovered(total.photos + found.photos, total.segments + found.segments, total.keys + found.keys)
     return total
 
 
-def _settle(means: Means, region: Region, collection: Collection) -> None:
+def _recovered(means: Means, region: Region) -> Recovered:
+    found = sweep(means, region)
+    collections = list(_collections(region))
+    # Whoever is changing a key has announced the new one before the collection says so; dead processes' went with the sweep.
+    changing = region.store.known_keys() - {collection.key_id for collection in collections}
+    for collection in collections:
+        try:
+            _settle(means, region, collection, somebody_is_changing_keys=bool(changing))
+        except (Conflict, NotFound):
+            continue  # another process is at it
+    more = sweep(means, region)
+    keys = len({*found.keys, *more.keys}) + _stray_keys(means, region)
+    return Recovered(len({*found.blobs, *more.blobs}), len({*found.segments, *more.segments}), keys)
+
+
+def _settle(means: Means, region: Region, collection: Collection, *, somebody_is_changing_keys: bool) -> None:
     """Bring one collection into a state that its use cases know."""
     if collection.state is CollectionState.DELETED:
         take_down(means, region, collection)
         return
     if collection.state is CollectionState.REISSUING:
-        # Whoever is at it elsewhere finds that the collection has changed, and begins again.
+        if somebody_is_changing_keys:
+            return
         region.store.update_collection(replace(collection, state=CollectionState.ACTIVE))
     packing.settle_removed(means, region, collection)
 
@@ -47,7 +66,7 @@ def _stray_keys(means: Means, region: Region) -> int:
     """Destroy keys of this region's holder that no database of the deployment knows; how many."""
     with region.store.keys_alone():
         try:
-            known = set().union(*(other.store.known_keys() for other in means.regions.values()))
+            known = set().union(*(means.regions[name].store.known_keys() for name in means.regions))
         except MorettaError:
             # A database is out of reach: what a shared holder keeps for it must not be taken for strays.
             return 0

@@ -12,7 +12,6 @@ from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import Collection, Person, Thresholds
 from moretta.use_cases.recognition import photos
 from moretta.use_cases.recognition.means import Means, Region
-from moretta.use_cases.recognition.new_key import new_key
 from moretta.use_cases.recognition.reissue import finish, switching
 from moretta.use_cases.recognition.results import OnStep, Reenrolment, StepProgress
 from moretta.use_cases.recognition.thresholds import default_thresholds, require_usable
@@ -35,8 +34,7 @@ def reenrol(
         raise RequestInvalid("expected another model than the collection's own; `reissue` renews its key")
     decided = require_usable(thresholds or default_thresholds(card), card)
     with means.locks.of(collection_id):
-        with switching(means, region, company_id, collection_id) as (present, made):
-            terms = new_key(means, region, present.scheme, card, made)
+        with switching(means, region, collection, card) as (present, terms, _):
             payloads: list[tuple[int, bytes]] = []
             needing: list[str] = []
             for done, person in enumerate(_persons(region, present), start=1):

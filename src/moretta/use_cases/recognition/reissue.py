@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from moretta.core.errors import Conflict, RequestInvalid
-from moretta.core.protection import Scheme
+from moretta.core.protection import ProtectionTerms, Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import PackedSegment
@@ -33,8 +33,7 @@ def reissue(means: Means, company_id: str, collection_id: str, on_step: OnStep |
     card = _card_of(means, collection)
     with means.locks.of(collection_id):
         packing.settle_removed(means, region, collection)
-        with switching(means, region, company_id, collection_id) as (present, made):
-            terms = new_key(means, region, collection.scheme, card, made)
+        with switching(means, region, collection, card) as (present, terms, made):
             payloads = _payloads(region, present, terms.key_id, on_step)
             segments = _segments(means, region, present, terms.key_id, on_step, made)
             means.checkpoint("reissue:before")
@@ -44,21 +43,27 @@ def reissue(means: Means, company_id: str, collection_id: str, on_step: OnStep |
 
 
 @contextmanager
-def switching(means: Means, region: Region, company_id: str, collection_id: str) -> Iterator[tuple[Collection, Made]]:
-    """The collection with its writes held back, until the block ends; what it made is deleted where it fails.
+def switching(
+    means: Means, region: Region, collection: Collection, card: EmbedderCard
+) -> Iterator[tuple[Collection, ProtectionTerms, Made]]:
+    """A new key, and the collection with its writes held back until the block ends; what was made is deleted where it fails.
+
+    The key is announced before the collection says that it changes, so that a recovery can tell a change that goes on from one
+    that died.
 
     Raises:
         Conflict: another change of key is under way.
     """
-    collection = region.store.collection(company_id, collection_id)
-    if collection.state is not CollectionState.ACTIVE:
-        raise Conflict("the collection is being given a new key already; try again when that is done")
-    region.store.update_collection(replace(collection, state=CollectionState.REISSUING))
-    try:
-        with undone_on_failure(means, region) as made:
-            yield region.store.collection(company_id, collection_id), made
-    finally:
-        resume(region, company_id, collection_id)
+    with undone_on_failure(means, region) as made:
+        terms = new_key(means, region, collection.scheme, card, made)
+        present = region.store.collection(collection.company_id, collection.collection_id)
+        if present.state is not CollectionState.ACTIVE:
+            raise Conflict("the collection is being given a new key already; try again when that is done")
+        region.store.update_collection(replace(present, state=CollectionState.REISSUING))
+        try:
+            yield region.store.collection(collection.company_id, collection.collection_id), terms, made
+        finally:
+            resume(region, collection.company_id, collection.collection_id)
 
 
 def resume(region: Region, company_id: str, collection_id: str) -> None:

@@ -3,7 +3,7 @@
 from moretta.core.errors import FaceNotFound, RequestInvalid
 from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import Collection, SearchedFace
-from moretta.use_cases.recognition.decide import Decision, decide
+from moretta.use_cases.recognition.decide import Decision, decide, retried
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.pictures import require_purpose
 from moretta.use_cases.recognition.results import Search
@@ -17,10 +17,15 @@ def search(
     """See `Recognition.search`."""
     if not 1 <= limit <= MAX_CANDIDATES:
         raise RequestInvalid(f"expected a limit of 1 to {MAX_CANDIDATES} candidates a face")
-    region, collection = means.opened(company_id, collection_id)
+    _, collection = means.opened(company_id, collection_id)
     require_purpose(collection, purpose)
     means.require_model(collection)
     means.brakes.caller.take(caller)
+    return retried(lambda: _searched(means, company_id, collection_id, media_fd, limit, caller))
+
+
+def _searched(means: Means, company_id: str, collection_id: str, media_fd: int, limit: int, caller: str) -> Search:
+    region, collection = means.opened(company_id, collection_id)
     embedded = means.reader.embed(media_fd, EmbedRequest(region.keys.terms(collection.key_id), Wanted.PROBE))
     if not embedded.faces:
         raise FaceNotFound("expected a photo with at least one face, found none")
@@ -30,12 +35,7 @@ def search(
         means.brakes.caller.take(caller, further)
     decisions = [_decided(region, collection, probe, limit) for probe in probes]
     faces = tuple(
-        SearchedFace(
-            face.box,
-            face.quality,
-            () if decision is None else decision.candidates,
-            face.reason or None,
-        )
+        SearchedFace(face.box, face.quality, () if decision is None else decision.candidates, face.reason or None)
         for face, decision in zip(embedded.faces, decisions, strict=True)
     )
     made = [decision for decision in decisions if decision is not None]

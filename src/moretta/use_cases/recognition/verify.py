@@ -3,7 +3,7 @@
 from moretta.core.errors import ModelMismatch, PersonRestricted
 from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import IdKind
-from moretta.use_cases.recognition.decide import decide
+from moretta.use_cases.recognition.decide import decide, retried
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.recognition.pictures import require_purpose, the_face
 from moretta.use_cases.recognition.results import Verification
@@ -23,6 +23,13 @@ def verify(
     # Before the photo is looked at: an attempt is an attempt, whatever it shows.
     means.brakes.caller.take(caller)
     means.brakes.subject.take(person_id)
+    return retried(lambda: _verified(means, company_id, person_id, media_fd))
+
+
+def _verified(means: Means, company_id: str, person_id: str, media_fd: int) -> Verification:
+    region = means.home(person_id, IdKind.PERSON)
+    person = region.store.person(company_id, person_id)
+    collection = region.store.collection(company_id, person.collection_id)
     rows = [face.row for face in region.store.faces(company_id, person_id) if face.key_id == collection.key_id]
     if not rows:
         raise ModelMismatch("the person has no template of the collection's present model: enrol a new picture")
