@@ -1,6 +1,7 @@
 """A gallery of packed references: what is opened, what is masked, and what a segment replaces."""
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,10 @@ from moretta.core.values import Floats
 from moretta.protection.he.compare import HeIndex
 from moretta.protection.he.decrypt import opened_slots
 from moretta.protection.he.open import HeKey
+from moretta.protection.he.packing import segment_of
 from moretta.protection.he.parameters import N, read_scores
+from moretta.protection.quantise import HE_GALLERY_SCALE, quantised
+from moretta.protection.rotation import SEED_BYTES, rotated
 
 D = 64  # the fewest dimensions, so that packing takes least
 
@@ -186,8 +190,10 @@ def test_a_segment_holds_no_template(made: Harness, vectors: Floats, tmp_path: P
 
 def test_a_full_segment_is_opened_without_masks(made: Harness, tmp_path: Path) -> None:
     vectors = unit_vectors(np.random.default_rng(2), N, D)
-    info = _packed(made, vectors, range(N), tmp_path / "a")
-    _index(made).attach(info, tmp_path / "a")
+    integers = quantised(rotated(vectors, made.terms.material[:SEED_BYTES]), HE_GALLERY_SCALE)
+    assert isinstance(made.key, HeKey)
+    content = segment_of(integers, SealRig(made.key).key, D)
+    _index(made).attach(_written(content, range(N), tmp_path / "a"), tmp_path / "a")
     assert len(made.index) == N
     cosines = vectors.astype(np.float64) @ vectors[7].astype(np.float64)
     matched = made.matched(vectors[7], 0.3)
@@ -195,3 +201,39 @@ def test_a_full_segment_is_opened_without_masks(made: Harness, tmp_path: Path) -
     assert matched <= {int(row) for row in np.flatnonzero(cosines > 0.288)}
     with pytest.raises(RequestInvalid):
         made.key.pack([made.payload(vectors[0])] * (N + 1))
+
+
+def test_comparing_goes_on_while_segments_come_and_go(made: Harness, vectors: Floats, tmp_path: Path) -> None:
+    index = _index(made)
+    made.enrol({0: vectors[0]})
+    probe = made.protector.protect_probe(embedding(vectors[0]))
+    infos = [
+        _packed(made, vectors[1 + at : 11 + at], range(100 * (at + 1), 100 * (at + 1) + 10), tmp_path / str(at))
+        for at in range(3)
+    ]
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            found = made.key.open(index.compare(probe, 0.7), OpenTerms(0.7))
+            if [match.row for match in found] != [0]:
+                wrong.append(found)
+
+    watchers = [threading.Thread(target=look) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for round_ in range(30):
+            info = infos[round_ % 3]
+            index.attach(info, tmp_path / info.segment_id)
+            index.exclude(info.rows[:2].tolist())
+            index.remove(info.rows[4:6].tolist())
+            index.put([10_000 + round_], [made.payload(vectors[20])])
+            index.detach(info.segment_id)
+    finally:
+        done.set()
+        for watcher in watchers:
+            watcher.join()
+    assert wrong == []
+    assert len(index) == 31

@@ -13,7 +13,7 @@ from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
 from moretta.protection.deciding import matches
 from moretta.protection.he.decrypt import opened_scores, opened_slots, warm_up
 from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES, PublicKey
-from moretta.protection.he.packing import kept, references_in, references_of, segment_of, turned
+from moretta.protection.he.packing import check_count, kept, references_in, references_of, segment_of, turned
 from moretta.protection.he.parameters import P, check_dimension, read_scores, reference_bytes
 from moretta.protection.he.seal import SealKey
 from moretta.protection.he.transforms import with_quotients
@@ -72,6 +72,7 @@ class HeKey:
 
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         """As `KeyHolder.pack`. Raises `ProbeRejected`, `RequestInvalid`."""
+        check_count(len(payloads))
         references = references_of(payloads, self.dimension, self._secret_points)
         return segment_of(references, self._seal_key, self.dimension)
 

@@ -58,8 +58,7 @@ def segment_of(references: Integers, key: SealKey, dimension: int) -> bytes:
     Raises:
         RequestInvalid: there are none, or more than a segment holds.
     """
-    if not 0 < len(references) <= N:
-        raise RequestInvalid(f"expected 1 to {N} references for a segment, got {len(references)}")
+    check_count(len(references))
     by_dimension = np.zeros((dimension, N), np.int64)
     by_dimension[:, : len(references)] = references.T
     limbs: Limbs = np.empty((dimension, 2 * N), np.uint32)
@@ -95,6 +94,12 @@ def turned(references: Integers, turn: Turn) -> Integers:
     if filled.any():
         moved[filled] = np.rint(turn(references[filled].astype(np.float64)) * HE_GALLERY_SCALE).astype(np.int64)
     return moved
+
+
+def check_count(references: int) -> None:
+    """Raise `RequestInvalid` where a segment cannot hold that many references."""
+    if not 0 < references <= N:
+        raise RequestInvalid(f"expected 1 to {N} references for a segment, got {references}")
 
 
 def _check_norms(references: Integers) -> None:

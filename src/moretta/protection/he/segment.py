@@ -36,9 +36,9 @@ class Segment:
     def slots(self, rows: Rows) -> Sequence[int]:
         """The slots that hold any of `rows` (uint32, ascending), removed ones left out."""
         first, last = self._sorted[0], self._sorted[-1]
-        near = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last, side="right")]
-        if near.size == 0:
+        if rows.size == 0 or rows[0] > last or rows[-1] < first:  # most segments, mostly
             return ()
+        near = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last, side="right")]
         at = np.minimum(np.searchsorted(self._sorted, near), self._sorted.size - 1)
         slots = self._order[at[self._sorted[at] == near]]
         return [int(slot) for slot in slots if self._present[slot]]
