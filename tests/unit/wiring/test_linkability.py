@@ -1,7 +1,8 @@
 """Two collections of the same people under fresh keys: what their stores tell to somebody who has both and no key.
 
-Keys are random, so these tests cannot be seeded. A bound of 0.10 lies seven standard deviations above what an unlinkable scheme
-measures here (0.027, spread 0.010, highest 0.055 in 120 runs of `rotated`); a p-value under 1e-6 comes by chance once in a million runs.
+Keys are random, so these tests cannot be seeded. A bound of 0.10 lies seven standard deviations above what an unlinkable
+scheme measures here (0.027, spread 0.010, highest 0.055 in 120 runs of `rotated`); a p-value under 1e-6 comes by chance once
+in a million runs.
 """
 
 import numpy as np
