@@ -180,7 +180,10 @@ def batches(payloads: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
 
 
 def _finite(name: str, value: Json) -> float:
-    return float(value) if type(value) in (int, float) and math.isfinite(value) else _refuse(name)  # type: ignore[arg-type]
+    # An int may be too large for a float, and is compared without becoming one.
+    if (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) <= _ROWS):
+        return float(value)
+    return _refuse(name)
 
 
 def _whole(name: str, value: Json) -> int:

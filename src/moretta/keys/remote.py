@@ -4,6 +4,7 @@ Belongs here: calls as messages. Does not belong here: connections (see `links.c
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from moretta.core.errors import NodeUnavailable, RequestInvalid
@@ -86,9 +87,7 @@ class RemoteKeyHolder:
         fields, reissued = {"key": key_id, "new": new_key_id}, list[bytes]()
         for batch in messages.batches(payloads, _BATCH_BYTES):
             answer = self._link.call(Message(messages.REISSUE, fields, tuple(batch)), _SLOW_S)
-            if len(answer.blobs) != len(batch):
-                raise _no_answer()
-            reissued.extend(answer.blobs)
+            reissued.extend(_read(answer, partial(_blobs, len(batch))))
         return reissued
 
     def reissue_segment(self, key_id: str, new_key_id: str, segment: bytes) -> bytes:
@@ -116,16 +115,16 @@ def _read(answer: Message, read: Callable[[Message], _Read]) -> _Read:
             return read(answer)
     except RequestInvalid:
         pass
-    raise _no_answer()
-
-
-def _no_answer() -> NodeUnavailable:
-    return NodeUnavailable("the key holder answered with something that is no answer; check its version")
+    raise NodeUnavailable("the key holder answered with something that is no answer; check its version")
 
 
 def _blob(answer: Message) -> bytes:
-    Fields(answer, blobs=1).end()
-    return answer.blobs[0]
+    return _blobs(1, answer)[0]
+
+
+def _blobs(count: int, answer: Message) -> tuple[bytes, ...]:
+    Fields(answer, blobs=count).end()
+    return answer.blobs
 
 
 def _id(answer: Message) -> str:
