@@ -56,7 +56,7 @@ StorePhotoHeader = Annotated[
 # Users of other services send several photos as `photos`.
 PHOTO_PARTS = MEDIA_PARTS | {"photos"}
 # About a photo that a worker had; whatever else is raised came before, or is the deployment's own fault.
-_ABOUT_THE_PHOTO = (
+ABOUT_THE_PHOTO = (
     MediaError,
     FaceNotFound,
     SeveralFaces,
@@ -133,7 +133,7 @@ async def counted(call: Call, items: int, work: Callable[[Count], T]) -> T:
         except NOT_PROCESSED:
             raise
         except MorettaError as error:
-            if isinstance(error, _ABOUT_THE_PHOTO):
+            if isinstance(error, ABOUT_THE_PHOTO):
                 count(error.status, items)
             raise
         except Exception:

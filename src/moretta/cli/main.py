@@ -11,12 +11,100 @@ from typing import Annotated
 import typer
 
 from moretta import __version__
-from moretta.cli import analyze, docs, doctor, hub, keys, models, serve, usage
+from moretta.cli.lazily import Entry, LazyGroup
 from moretta.core.errors import MorettaError
+
+
+class Commands(LazyGroup):
+    """Every command, in the order in which help tells of them. A test holds each line to the command's own first one."""
+
+    entries = {  # noqa: RUF012 - a constant of the class, as its base has it
+        "analyze": Entry(
+            "moretta.cli.analyze",
+            "analyze",
+            "Analyse images and videos where they are: people, measurements and a trust score.",
+        ),
+        "demo": Entry(
+            "moretta.cli.analyze",
+            "demo",
+            "Analyse a real clip of a talking person, print the result and write an HTML report.",
+        ),
+        "collections": Entry(
+            "moretta.cli.collections", "app", "Make, list, change, renew and delete collections of people."
+        ),
+        "enrol": Entry("moretta.cli.persons", "enrol", "Enrol a person with photos that show nobody else."),
+        "persons": Entry("moretta.cli.persons", "app", "List, show, rename, restrict and erase enrolled people."),
+        "search": Entry("moretta.cli.matching", "search", "Who of a collection is in a photo; every face is searched."),
+        "verify": Entry(
+            "moretta.cli.matching", "verify", "Whether a photo shows a person; exit status 0 for yes, 1 for no."
+        ),
+        "compare": Entry(
+            "moretta.cli.matching",
+            "compare",
+            "Whether two photos show the same person; exit status 0 for yes, 1 for no.",
+        ),
+        "import": Entry(
+            "moretta.cli.transfer", "import_people", "Enrol many people from a folder per person, or from a CSV list."
+        ),
+        "export": Entry(
+            "moretta.cli.transfer",
+            "export",
+            "Write persons, records of faces and stored photos to a ZIP; no templates.",
+        ),
+        "evaluate": Entry("moretta.cli.evaluate", "app", "Measure recognition on your own photos."),
+        "doctor": Entry(
+            "moretta.cli.doctor",
+            "doctor",
+            "Examine this machine and installation; exit 78 when something that is needed does not work.",
+        ),
+        "serve": Entry("moretta.cli.serve", "serve", "Start the service and, the first time, print an API key once."),
+        "keyd": Entry(
+            "moretta.cli.keyd",
+            "keyd",
+            "Hold master keys and gallery keys for `moretta serve`: it gets persons' data keys and matches, never a score.",
+        ),
+        "node": Entry(
+            "moretta.cli.node",
+            "node",
+            "Hold galleries as their scheme protects them, follow the database that `serve` reads, and compare.",
+        ),
+        "party": Entry(
+            "moretta.cli.party", "app", "Hold one of three shares of galleries that nobody can read (scheme `shares`)."
+        ),
+        "master-keys": Entry(
+            "moretta.cli.master_keys", "app", "The keys that wrap everything else: list them, change them."
+        ),
+        "certificates": Entry(
+            "moretta.cli.certificates",
+            "certificates",
+            "Make the certificates with which the processes of one deployment know each other.",
+        ),
+        "usage": Entry(
+            "moretta.cli.usage", "usage", "How many media items were processed, by day, door, status and API key."
+        ),
+        "egress": Entry(
+            "moretta.cli.usage",
+            "egress",
+            "Every byte ever sent to the vendor, verbatim, and every address that the settings allow.",
+        ),
+        "models": Entry("moretta.cli.models", "app", "Install, list, verify and add model weights."),
+        "keys": Entry("moretta.cli.keys", "app", "Create, list and revoke API keys."),
+        "hub": Entry(
+            "moretta.cli.hub", "app", "The vendor's side: issue company ids and keys, take batches, show counts."
+        ),
+        "docs": Entry(
+            "moretta.cli.docs",
+            "docs",
+            "Write the whitepaper, the settings reference and the schemas, as this release generates them.",
+        ),
+    }
+
 
 app = typer.Typer(
     name="moretta",
-    help="Self-hosted face analytics that keeps its mouth shut: trust scores and measurements where the media is.",
+    cls=Commands,
+    help="Self-hosted face analytics that keeps its mouth shut: trust scores, measurements, and recognition of people who "
+    "agreed to it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -39,18 +127,6 @@ def _root(
     """Errors of a command are told once, by `run`; the service keeps its log."""
     if context.invoked_subcommand != "serve":
         logging.getLogger("moretta").addHandler(logging.NullHandler())
-
-
-app.command("analyze")(analyze.analyze)
-app.command("demo")(analyze.demo)
-app.command("doctor")(doctor.doctor)
-app.command("serve")(serve.serve)
-app.command("usage")(usage.usage)
-app.command("egress")(usage.egress)
-app.command("docs")(docs.docs)
-app.add_typer(models.app, name="models")
-app.add_typer(keys.app, name="keys")
-app.add_typer(hub.app, name="hub")
 
 
 def run() -> None:

@@ -135,14 +135,14 @@ async def _search(
     def work(count: Count) -> SearchView:
         with received.upload.item(0) as fd:
             found = people.search(company_id, collection_id, fd, limit=limit, purpose=purpose, caller=call.key.key_id)
-        view = search_view(found, _names(people, company_id, found) if names else None)
+        view = search_view(found, names_in(people, company_id, found) if names else None)
         count(200, 1)
         return view
 
     return json_answer(to_json(SearchView, await counted(call, 1, work))), False
 
 
-def _names(people: People, company_id: str, found: Search) -> dict[str, str]:
+def names_in(people: People, company_id: str, found: Search) -> dict[str, str]:
     """The names of everybody found; who was erased in the meantime is not among them."""
     names = {}
     for person_id in {one.person_id for face in found.faces for one in face.candidates}:

@@ -1,0 +1,205 @@
+"""What the commands about people share: recognition opened in this process, photos in memory, counting, printing.
+
+Belongs here: the passage from arguments and files to calls, and back. Does not belong here: any one command, deciding.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from pydantic import BaseModel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from moretta.api.people import People
+from moretta.api.schemas import to_json
+from moretta.cli.terminal import console
+from moretta.core.errors import MorettaError, RequestInvalid
+from moretta.core.limits import MediaLimits
+from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbedRequest, FaceReader
+from moretta.sdk import media_in_memory
+from moretta.settings import Settings
+
+STDIN = "-"
+# A decision against: grep's and diff's way of saying no.
+NO = 1
+# Some of several photos could not be used (as `core.errors.MediaError`).
+SOME_FAILED = 65
+
+Json = Annotated[
+    str | None, typer.Option("--json", help="Write JSON, a line an answer, to this file or `-`, as the API shows it.")
+]
+CollectionId = Annotated[str, typer.Argument(help="The collection's id, such as col_local_0123456789abcdef01234567.")]
+PersonId = Annotated[str, typer.Argument(help="The person's id, such as per_local_0123456789abcdef01234567.")]
+Purpose = Annotated[str | None, typer.Option(help="Why; where it is given, it must be the purpose of the collection.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Recognition as a command meets it. `count(endpoint, exit_status, number)` keeps a usage record."""
+
+    people: People
+    company_id: str
+    limits: MediaLimits
+    count: Callable[[str, int, int], object]
+
+    @contextmanager
+    def counted(self, endpoint: str, number: int = 1) -> Iterator[None]:
+        """Count `number` photos where what is done meanwhile fails because of them."""
+        try:
+            yield
+        except MorettaError as error:
+            from moretta.api.people_work import ABOUT_THE_PHOTO
+
+            if isinstance(error, ABOUT_THE_PHOTO):
+                self.count(endpoint, error.exit_code, number)
+            raise
+
+
+@contextmanager
+def opened_office() -> Iterator[Office]:
+    """Recognition of this deployment, in this process, until the context ends; it works beside a running service."""
+    from moretta.wiring.recognition import opened_recognition
+    from moretta.wiring.service import opened
+
+    settings = Settings()
+    with (
+        opened(settings) as deployment,
+        closing(_Worker(settings)) as worker,
+        opened_recognition(settings, deployment.engine, worker) as people,
+    ):
+
+        def count(endpoint: str, status: int, number: int) -> None:
+            if number:
+                deployment.meter.record(endpoint, status, deployment.company_id, number)
+
+        yield Office(people, deployment.company_id, settings.limits, count)
+
+
+class _Worker:
+    """A confined worker process that starts when the first photo comes: a list of persons needs none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._executor: Any = None
+
+    def embed(self, media_fd: int, request: EmbedRequest) -> Embedded:
+        """As `FaceReader.embed`."""
+        return self._reader().embed(media_fd, request)
+
+    def compare(self, first_fd: int, second_fd: int, request: CompareRequest) -> Compared:
+        """As `FaceReader.compare`."""
+        return self._reader().compare(first_fd, second_fd, request)
+
+    def close(self) -> None:
+        """End the worker. Idempotent."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def _reader(self) -> FaceReader:
+        if self._executor is None:
+            from moretta.wiring.executor import start_executor
+
+            self._executor = start_executor(self._settings, workers=1)
+        reader: FaceReader = self._executor.faces
+        return reader
+
+
+def label(photo: str) -> str:
+    """What a photo is called on the caller's own terminal."""
+    return "standard input" if photo == STDIN else Path(photo).name or photo
+
+
+@contextmanager
+def photos_in_memory(photos: Sequence[str], limits: MediaLimits) -> Iterator[list[int]]:
+    """Descriptors of the photos' bytes in anonymous memory, closed at the end.
+
+    Raises:
+        NotFound, MediaTooLarge: one of them cannot be read.
+        RequestInvalid: standard input is asked for twice, or is a terminal.
+    """
+    if list(photos).count(STDIN) > 1:
+        raise RequestInvalid("expected `-` once: standard input holds one photo")
+    with ExitStack() as held:
+        fds = []
+        for photo in photos:
+            fd = media_in_memory(_source(photo), limits)
+            held.callback(os.close, fd)
+            fds.append(fd)
+        yield fds
+
+
+def print_json(target: str, answers: Sequence[tuple[type[BaseModel], BaseModel]]) -> None:
+    """Write answers as lines of JSON to a file or, for `-`, to standard output."""
+    lines = b"".join(to_json(kind, answer) + b"\n" for kind, answer in answers)
+    if target == STDIN:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(target).write_bytes(lines)
+    except OSError as error:
+        raise RequestInvalid(f"expected a place to write the output; it cannot be written: {error.strerror}") from None
+
+
+def table(*headings: str) -> Table:
+    """A table without lines; the first column is an id, which is never broken."""
+    made = Table(box=None, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        made.add_column(heading, overflow="fold", no_wrap=number == 0)
+    return made
+
+
+def show(what: Any) -> None:
+    """Print for a person."""
+    console().print(what, markup=False, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print beside the answer, on standard error."""
+    notes = console(stderr=True)
+    notes.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def confirmed(question: str, yes: bool) -> None:
+    """Ask before what cannot be undone. Raises `RequestInvalid` where nobody can answer and `--yes` was not given."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RequestInvalid("expected --yes: this cannot be undone, and nobody is here to be asked")
+    typer.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
+    """A bar on a terminal's standard error: done, in all, and a word beside it."""
+    notes = console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[beside]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as shown:
+        task = shown.add_task(title, total=None, beside="")
+
+        def tell(done: int, total: int | None, beside: str = "") -> None:
+            shown.update(task, completed=done, total=total, beside=beside)
+
+        yield tell
+
+
+def _source(photo: str) -> BinaryIO | Path:
+    if photo != STDIN:
+        return Path(photo)
+    if sys.stdin.isatty():
+        raise RequestInvalid("expected a photo on standard input, got a terminal; pipe a file into it")
+    return sys.stdin.buffer
