@@ -28,12 +28,7 @@ from tests.nodes_rig import THRESHOLD, Truth
 # A search that meets a node whose network is gone waits so long, once; measured against a refused connection it is nothing.
 ASK_S = 3.0
 _READY = re.compile(r"The node of region (?P<region>\w+) listens on tls:(?P<host>.+):(?P<port>\d+)\.")
-_RUN = [
-    sys.executable,
-    "-c",
-    "from moretta.cli import main; from moretta.cli.node import node; main.app.command('node')(node); main.run()",
-    "node",
-]
+_RUN = [sys.executable, "-m", "moretta", "node"]
 
 
 class NodeProcess:

@@ -213,8 +213,7 @@ class Replication:
         for collection in collections:
             if self._closed.is_set():
                 return
-            # A node that lists what it holds tells it all in one call.
-            if held is not None and held.get(name_of(spec_of(collection))) == collection.sequence > 0:
+            if held is not None and self._stands(collection, held):
                 continue
             try:
                 self._follower.catch_up(collection, self._node)
@@ -227,6 +226,12 @@ class Replication:
             self._node.drop(collection_id)
         if failure is not None:
             raise failure
+
+    @staticmethod
+    def _stands(collection: Collection, held: Mapping[GalleryName, int]) -> bool:
+        """Whether a node that lists what it holds need not be asked again. Payloads that pass through must be settled, too."""
+        at = held.get(name_of(spec_of(collection)))
+        return at == collection.sequence > 0 and collection.scheme not in _PASSING
 
     def _ours(self, held: Mapping[GalleryName, int]) -> set[str]:
         """Those of the node's collections whose home is this database: others follow their own."""

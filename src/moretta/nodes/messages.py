@@ -60,14 +60,14 @@ def spec_in(fields: Mapping[str, Json]) -> GallerySpec:
     )
 
 
-def parts_of(delta: GalleryDelta, token: str) -> Iterator[Message]:
-    """The payloads of a delta, in messages of about `PART_BYTES`; each may be sent twice."""
+def parts_of(delta: GalleryDelta, token: str, part_bytes: int = PART_BYTES) -> Iterator[Message]:
+    """The payloads of a delta, in messages of about `part_bytes`; each may be sent twice."""
     batch: list[tuple[int, bytes]] = []
     size = sent = 0
     for row, payload in delta.added:
         batch.append((row, payload))
         size += len(payload)
-        if size >= PART_BYTES:
+        if size >= part_bytes:
             yield _part(delta.spec, token, sent, batch)
             batch, size, sent = [], 0, sent + 1
     if batch:
@@ -86,8 +86,7 @@ def added_in(part: Message) -> tuple[tuple[int, bytes], ...]:
     ends = np.cumsum(lengths, dtype=np.int64)
     if rows.size != lengths.size or (int(ends[-1]) if ends.size else 0) != len(content):
         raise RequestInvalid("expected a length for each row that together make the payloads")
-    starts = [0, *ends[:-1].tolist()]
-    cut = zip(rows.tolist(), starts, ends.tolist(), strict=True)
+    cut = zip(rows.tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True)
     return tuple((row, content[start:end]) for row, start, end in cut)
 
 

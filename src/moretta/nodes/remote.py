@@ -41,10 +41,18 @@ class RemoteNode:
         region: where the node stands.
         client: the link to it, to the role `node-<region>`; closed with this.
         patience: how long to wait.
+        part_bytes: about how many bytes of references go in one message.
     """
 
-    def __init__(self, region: str, client: LinkClient, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        region: str,
+        client: LinkClient,
+        patience: Patience | None = None,
+        part_bytes: int = messages.PART_BYTES,
+    ) -> None:
         self._region, self._client, self._patience = region, client, patience or Patience()
+        self._part_bytes = part_bytes
 
     @property
     def region(self) -> str:
@@ -73,7 +81,7 @@ class RemoteNode:
         delta = replace(delta, segments=tuple(info for info in delta.segments if info.segment_id not in dropped))
         self._upload(delta, fetch)
         token, parts = secrets.token_hex(16), 0
-        for part in messages.parts_of(delta, token):
+        for part in messages.parts_of(delta, token, self._part_bytes):
             self._call(part, self._patience.change_s)
             parts += 1
         answer = self._call(messages.apply_message(delta, token, parts), self._patience.change_s)
