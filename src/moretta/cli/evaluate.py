@@ -6,7 +6,7 @@ Belongs here: arguments, progress, a readable table. Does not belong here: any m
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +14,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from moretta.cli.people import CollectionId, opened_office
 from moretta.cli.terminal import console
 from moretta.core.errors import RequestInvalid
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.settings import Settings
 from moretta.wiring.dataset import Tell, read_dataset
-from moretta.wiring.evaluation import Accuracy, evaluate_accuracy
+from moretta.wiring.evaluation import Accuracy, calibrated, evaluate_accuracy
 
 app = typer.Typer(no_args_is_help=True, help="Measure recognition on your own photos.")
 
@@ -54,16 +55,34 @@ def accuracy(
     _show(found)
 
 
+def calibrate(
+    collection: CollectionId,
+    dataset: Dataset,
+    fmr: Annotated[float, typer.Option(help="The rate at which two strangers may match.")] = 1e-4,
+) -> None:
+    """Set a collection's thresholds to where strangers of your own photos match at a rate."""
+    from moretta.wiring.executor import start_executor
+
+    settings = Settings()
+    photos = read_dataset(dataset)
+    with opened_office() as office, closing(start_executor(settings)) as executor:
+        present = office.people.collection(office.company_id, collection)
+        card = _card(settings, present.model_id)
+        with _bar() as tell:
+            thresholds = calibrated(photos, executor.faces, card, fmr, tell, at_once=settings.workers)
+        changed = office.people.update_collection(office.company_id, collection, thresholds=thresholds)
+    typer.echo(
+        f"Matches from similarity {changed.thresholds.match:.3f} on, for FMR {fmr:g}; before: {present.thresholds.match:.3f} "
+        f"({present.thresholds.source}, FMR {present.thresholds.fmr:g})."
+    )
+
+
 def _measured(settings: Settings, folder: Path, schemes: list[Scheme], card: EmbedderCard) -> Accuracy:
     from moretta.wiring.executor import start_executor
 
     dataset = read_dataset(folder)
-    executor = start_executor(settings)
-    try:
-        with _bar() as tell:
-            return evaluate_accuracy(dataset, executor.faces, card, schemes, tell, at_once=settings.workers)
-    finally:
-        executor.close()
+    with closing(start_executor(settings)) as executor, _bar() as tell:
+        return evaluate_accuracy(dataset, executor.faces, card, schemes, tell, at_once=settings.workers)
 
 
 def _card(settings: Settings, model: str | None) -> EmbedderCard:
@@ -73,7 +92,7 @@ def _card(settings: Settings, model: str | None) -> EmbedderCard:
     for card in found:
         if model is None or model in (card.name, card.model_id):
             return card
-    raise RequestInvalid(f"expected an embedder out of {', '.join(card.name for card in found)}; got another name")
+    raise RequestInvalid(f"expected an installed embedder ({', '.join(card.name for card in found)}); got another one")
 
 
 def _schemes(text: str) -> list[Scheme]:

@@ -11,6 +11,7 @@ import numpy as np
 from moretta.core.errors import RequestInvalid
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard, FaceReader
+from moretta.core.recognition import Thresholds
 from moretta.evaluation.recognition.agreement import agreements
 from moretta.evaluation.recognition.comparisons import Pairs, Scores, all_pairs, pair_similarities
 from moretta.evaluation.recognition.intervals import Interval, share_interval
@@ -74,6 +75,25 @@ def evaluate_accuracy(
     """
     found = templates_of(dataset, reader, card, tell, at_once=at_once)
     return judged(dataset, found, card.model_id, schemes, tell, decide=decide)
+
+
+def calibrated(
+    dataset: Dataset, reader: FaceReader, card: EmbedderCard, fmr: float, tell: Tell, *, at_once: int = 1
+) -> Thresholds:
+    """The thresholds at which strangers of the dataset match at the rate `fmr`; a duplicate is looked for at the same rate.
+
+    Raises:
+        RequestInvalid: the dataset has too few comparisons to say anything about so small a rate; or as `evaluate_accuracy`.
+    """
+    if not 0 < fmr < 1:
+        raise RequestInvalid("expected a false match rate between 0 and 1, such as 1e-4")
+    found = judged(
+        dataset, templates_of(dataset, reader, card, tell, at_once=at_once), card.model_id, (), tell, targets=(fmr,)
+    )
+    for _, reason in found.plain.unsupported:
+        raise RequestInvalid(f"expected more photos, or a higher rate: {reason}")
+    threshold = found.plain.at[0].threshold
+    return Thresholds(threshold, threshold, fmr, "calibrated")
 
 
 def judged(
