@@ -41,6 +41,17 @@ class PostgresServer:
         self.folder = folder
         self.port = port
         self.password = password
+        self._migrated: str | None = None
+
+    def migrated(self) -> str:
+        """The name of a new database of the service, as the migrations make it; copying one is faster than they are."""
+        from moretta.storage.database import open_database
+
+        if self._migrated is None:
+            name = self.create()
+            open_database(self.url(name)).dispose()
+            self._migrated = name
+        return self.create(self._migrated)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://moretta:{self.password}@127.0.0.1:{self.port}/{database}"

@@ -1,177 +1,261 @@
-"""Recognition in a process of its own that is killed at the n-th step, and what may be left afterwards."""
+"""A service that dies in the middle of a change of people or templates: what it was doing, and the child that does it.
+
+The database is real, photos and segments are files, and gallery keys are files of a folder that stands for the key holder.
+Every id is made before, so that a run that ends well and one that dies can be compared row by row.
+"""
 
 import os
 import shutil
-import sqlite3
+import signal
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from moretta.core.errors import NotFound
+from sqlalchemy import Engine
+
 from moretta.core.protection import Scheme
-from moretta.core.recognition import PersonState, StoreWish
-from moretta.core.recognition_store import Unfinished
-from moretta.use_cases.recognition import ImportItem
-from moretta.use_cases.recognition.results import ImportReport
-from tests.recognition_rig import COMPANY, Place, opened
+from moretta.core.recognition import Collection, IdKind, Person, PersonState, new_id
+from moretta.core.recognition_store import NewFace, PackedSegment
+from moretta.keys.envelope import Envelope
+from moretta.keys.file import FileKeyService
+from moretta.storage.blobs.folder import FolderBlobs
+from moretta.storage.database import Checkpoint, no_checkpoint, open_database
+from moretta.storage.photos import Photos
+from moretta.storage.recognition.store import SqlRecognitionStore
+from tests.storage_rig import COMPANY, NOW, a_collection, a_key, a_person, a_segment, some_faces
 
-KILLED = 137
-NEVER = 10**6
-PEOPLE = ("anna", "ben", "cleo", "gwen")
-NEWCOMERS = ("dora", "emil", "finn")
-IMPORT = "imp_local_0123456789abcdef01234567"
-
-Known = dict[str, str]
-"""The ids that an operation needs, by name."""
+KILLED = 9
+PICTURE = b"a picture of a face " * 20
 
 
 @dataclass(frozen=True)
-class State:
-    """What can be seen of a collection from outside, without ids."""
+class Scene:
+    """What there is before, and the ids of what is to be."""
 
-    exists: bool
-    model_id: str = ""
-    people: tuple[tuple[str, str, int, tuple[bytes, ...]], ...] = ()
-    found: tuple[tuple[str, ...], ...] = ()
-
-
-def prepared(root: Path, scheme: Scheme) -> Known:
-    """A collection of four people.
-
-    Anna and cleo have a stored photo, ben two faces; they are packed where the scheme packs. Gwen is not.
-    """
-    with opened(root) as place:
-        made = place.recognition.create_collection(COMPANY, "people", "access", scheme=scheme)
-        collection_id = made.collection_id
-        anna = place.enrolled(collection_id, "anna", "anna/1", store=StoreWish.PHOTO)
-        ben = place.enrolled(collection_id, "ben", "ben/1", "ben/2")
-        place.enrolled(collection_id, "cleo", "cleo/1", store=StoreWish.PHOTO)
-        place.recognition.repack(COMPANY, collection_id)
-        # Not packed: so that there is both.
-        place.enrolled(collection_id, "gwen", "gwen/1")
-        return {
-            "collection": collection_id,
-            "anna": anna.person_id,
-            "anna's face": anna.face.face_id,
-            "ben": ben.person_id,
-            "ben's face": ben.face.face_id,
-        }
+    collection: Collection
+    shares: Collection
+    person: Person
+    other: Person
+    new_person: Person
+    faces: tuple[NewFace, ...]
+    segment: PackedSegment
+    new_segment: PackedSegment
+    reissued_segment: PackedSegment
+    new_collection: Collection
+    import_id: str = field(default_factory=lambda: new_id(IdKind.IMPORT, "local"))
+    new_key: str = field(default_factory=a_key)
+    old_photo: str = field(default_factory=Photos.new_id)
+    new_photo: str = field(default_factory=Photos.new_id)
 
 
-def _enrol(place: Place, known: Known) -> None:
-    fds = [place.fd("dora/1"), place.fd("dora/2")]
-    place.recognition.enrol(COMPANY, known["collection"], fds, name="dora", store=StoreWish.PHOTO)
+class Side:
+    """One process's view: the database, and the folders beside it."""
+
+    def __init__(self, where: Path | str, folder: Path, checkpoint: Checkpoint = no_checkpoint) -> None:
+        self.engine: Engine = open_database(where)
+        self.service = FileKeyService(folder / "master")
+        self.cipher = Envelope(self.service)
+        self.store = SqlRecognitionStore(self.engine, self.cipher, checkpoint, clock=lambda: NOW)
+        self.blobs, self.segments = FolderBlobs(folder / "photos"), FolderBlobs(folder / "segments")
+        self.keys = FolderBlobs(folder / "keys")
+        self.photos = Photos(self.blobs, self.cipher)
+        self.checkpoint = checkpoint
+
+    def close(self) -> None:
+        self.store.close()
+        self.engine.dispose()
+
+    def make_key(self, key_id: str) -> None:
+        with self.store.keys_alone():
+            self.keys.put(key_id, b"secret")
+            self.checkpoint("key:made")
+            self.store.announce_key(key_id)
+
+    def keep_photo(self, person: Person, photo_id: str) -> bytes:
+        """Announce and write; the wrapped key under which it is sealed."""
+        self.store.announce_blob(photo_id)
+        known = [one.person_id for one in self.store.persons(COMPANY, person.collection_id, 10)]
+        key = (
+            self.cipher.opened(person.person_id, self.store.subject_key(person.person_id))
+            if person.person_id in known
+            else self.cipher.new_key(person.person_id)
+        )
+        self.photos.put(key, photo_id, PICTURE)
+        self.checkpoint("blob:written")
+        return key.wrapped
+
+    def keep_segment(self, segment: PackedSegment) -> None:
+        self.store.announce_segment(segment.info.segment_id)
+        self.segments.put(segment.info.segment_id, b"ciphertext")
+        self.checkpoint("segment:written")
+
+    def recover(self) -> None:
+        """What a service does when it starts: delete whatever is left over."""
+        with self.store.keys_alone():
+            left = self.store.unfinished()
+            for key_id in {*left.keys, *(set(self.keys.ids()) - self.store.known_keys())}:
+                self.keys.delete(key_id)
+        for blob_id in left.blobs:
+            self.blobs.delete(blob_id)
+        for segment_id in left.segments:
+            self.segments.delete(segment_id)
+        self.checkpoint("left-over:deleted")
+        self.store.gone(left)
 
 
-def _replace(place: Place, known: Known) -> None:
-    fds = [place.fd("anna/7")]
-    place.recognition.add_faces(COMPANY, known["anna"], fds, store=StoreWish.PHOTO, replace=known["anna's face"])
+def set_up(where: Path | str, folder: Path) -> Scene:
+    """Two people with faces, photo, segment, and an import under way; and a collection of shares."""
+    side = Side(where, folder)
+    collection, shares = a_collection(), a_collection(Scheme.SHARES)
+    for one in (collection, shares):
+        side.make_key(one.key_id)
+        side.store.create_collection(one)
+    person, other = a_person(collection), a_person(collection, "Otto")
+    old_photo = Photos.new_id()
+    wrapped = side.keep_photo(person, old_photo)
+    mine = side.store.enrol(collection, person, some_faces(3, photo_id=old_photo), wrapped_key=wrapped)
+    theirs = side.store.enrol(collection, other, some_faces(2))
+    side.store.enrol(shares, a_person(shares), some_faces(2))
+    rows = [mine[0].row, theirs[0].row]
+    new_key = a_key()
+    scene = Scene(
+        collection=collection,
+        shares=shares,
+        person=person,
+        other=other,
+        new_person=a_person(collection, "Neu"),
+        faces=tuple(some_faces(2)),
+        segment=a_segment(rows, collection.key_id),
+        new_segment=a_segment([*rows, mine[1].row], collection.key_id),
+        reissued_segment=a_segment(rows, new_key),
+        new_collection=a_collection(),
+        new_key=new_key,
+        old_photo=old_photo,
+    )
+    side.keep_segment(scene.segment)
+    side.store.publish_segments(collection, [scene.segment], [])
+    side.store.create_import(scene.import_id, collection.collection_id, COMPANY)
+    side.store.delete_face(COMPANY, theirs[1].face_id)
+    side.service.rotate()
+    side.close()
+    return scene
 
 
-def _restrict(place: Place, known: Known) -> None:
-    place.recognition.update_person(COMPANY, known["anna"], state=PersonState.RESTRICTED)
+Operation = Callable[[Side, Scene], object]
 
 
-def _import(place: Place, known: Known) -> None:
-    imported(place, known)
+def _enrol(side: Side, scene: Scene) -> None:
+    wrapped = side.keep_photo(scene.new_person, scene.new_photo)
+    faces = [replace(face, photo_id=scene.new_photo) for face in scene.faces]
+    side.store.enrol(scene.collection, scene.new_person, faces, wrapped_key=wrapped)
 
 
-def imported(place: Place, known: Known) -> ImportReport:
-    """Three newcomers, one of them with two photos."""
-    photos = ("dora/1", "dora/2", "emil/1", "finn/1")
-    items = [_item(place, entry) for entry in photos]
-    return place.recognition.import_items(COMPANY, known["collection"], IMPORT, items, store=StoreWish.PHOTO)
+def _replace(side: Side, scene: Scene) -> None:
+    old = [face.face_id for face in side.store.faces(COMPANY, scene.person.person_id)]
+    side.keep_photo(scene.person, scene.new_photo)
+    faces = [replace(face, photo_id=scene.new_photo) for face in scene.faces]
+    side.store.enrol(scene.collection, scene.person, faces, replaces=old)
 
 
-def _item(place: Place, entry: str) -> ImportItem:
-    name = entry.partition("/")[0]
-    # The import closes what it is given.
-    return ImportItem(entry, lambda: os.dup(place.fd(entry)), name, person_key=name)
+def _import(side: Side, scene: Scene) -> None:
+    item = (scene.import_id, "item1")
+    side.store.enrol(scene.collection, scene.new_person, scene.faces, import_item=item)
 
 
-OPERATIONS: dict[str, Callable[[Place, Known], object]] = {
-    "create": lambda place, _: place.recognition.create_collection(COMPANY, "more", "access", scheme=Scheme.HE),
-    "enrol": _enrol,
-    "replace": _replace,
-    "restrict": _restrict,
-    "delete person": lambda place, known: place.recognition.delete_person(COMPANY, known["ben"]),
-    "delete face": lambda place, known: place.recognition.delete_face(COMPANY, known["ben's face"]),
-    "delete collection": lambda place, known: place.recognition.delete_collection(COMPANY, known["collection"]),
-    "reissue": lambda place, known: place.recognition.reissue(COMPANY, known["collection"]),
-    "reenrol": lambda place, known: place.recognition.reenrol(COMPANY, known["collection"], model="second"),
-    "repack": lambda place, known: place.recognition.repack(COMPANY, known["collection"]),
-    "import": _import,
-    "recover": lambda place, _: place.recognition.recover(),
+def _publish(side: Side, scene: Scene) -> None:
+    side.keep_segment(scene.new_segment)
+    side.store.publish_segments(scene.collection, [scene.new_segment], [scene.segment.info.segment_id])
+
+
+def _reissue(side: Side, scene: Scene) -> None:
+    now = side.store.collection(COMPANY, scene.collection.collection_id)
+    side.make_key(scene.new_key)
+    side.keep_segment(scene.reissued_segment)
+    payloads = [(row, bytes(reversed(payload))) for row, payload in side.store.unpacked(now.collection_id, 10)]
+    side.store.reissue(now, scene.new_key, payloads, [scene.reissued_segment])
+
+
+def _create(side: Side, scene: Scene) -> None:
+    side.make_key(scene.new_collection.key_id)
+    side.store.create_collection(scene.new_collection)
+
+
+def _rewrap(side: Side, _: Scene) -> None:
+    keys = side.store.wrapped_keys(10)
+    side.store.rewrap([(who, old, side.cipher.rewrapped(who, old) or old) for who, old in keys])
+
+
+def _delete_face(side: Side, scene: Scene) -> None:
+    side.store.delete_face(COMPANY, side.store.faces(COMPANY, scene.person.person_id)[0].face_id)
+
+
+# Each by the name of the write that makes the change.
+OPERATIONS: dict[str, tuple[str, Operation]] = {
+    "enrol": ("enrol", _enrol),
+    "replace": ("enrol", _replace),
+    "import": ("enrol", _import),
+    "import-failed": (
+        "import-failed",
+        lambda side, scene: side.store.import_failed(scene.import_id, "item1", "face.not_found"),
+    ),
+    "create-collection": ("create-collection", _create),
+    "update-collection": (
+        "update-collection",
+        lambda side, scene: side.store.update_collection(replace(scene.collection, name="visitors")),
+    ),
+    "update-person": (
+        "update-person",
+        lambda side, scene: side.store.update_person(replace(scene.person, state=PersonState.RESTRICTED)),
+    ),
+    "delete-face": ("delete-face", _delete_face),
+    "delete-person": ("delete-person", lambda side, scene: side.store.delete_person(COMPANY, scene.person.person_id)),
+    "delete-collection": (
+        "delete-collection",
+        lambda side, scene: side.store.delete_collection(COMPANY, scene.collection.collection_id),
+    ),
+    "publish-segments": ("publish-segments", _publish),
+    "reissue": ("reissue", _reissue),
+    "settle": ("settle", lambda side, scene: side.store.settle(scene.shares.collection_id, 1)),
+    "rewrap": ("rewrap", _rewrap),
 }
 
 
-def run(root: Path, operation: str, known: Known, step: int) -> None:
-    """Do the operation and die at its n-th step, in a process of its own."""
-    passed = 0
+def operate(where: Path | str, folder: Path, scene: Scene, operation: str, checkpoint: Checkpoint) -> None:
+    """Do it, in this process."""
+    side = Side(where, folder, checkpoint)
+    OPERATIONS[operation][1](side, scene)
+    side.close()
 
-    def checkpoint(_: str) -> None:
-        nonlocal passed
-        passed += 1
-        if passed == step:
+
+def operate_and_die(
+    where: Path | str, folder: Path, scene: Scene, operation: str, step: str, nth: int, how: str
+) -> None:
+    """A child's whole life: it is killed the `nth` time that it comes to `step`."""
+    seen: Counter[str] = Counter()
+
+    def checkpoint(reached: str) -> None:
+        seen[reached] += 1
+        if reached == step and seen[step] == nth:
+            if how == "SIGKILL":
+                os.kill(os.getpid(), signal.SIGKILL)
             os._exit(KILLED)
 
-    with opened(root, checkpoint=checkpoint) as place:
-        passed = 0
-        OPERATIONS[operation](place, known)
+    operate(where, folder, scene, operation, checkpoint)
 
 
-def copied(root: Path, target: Path) -> Path:
-    """A fresh copy of everything."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(root, target)
-    return target
+def recover_and_die(where: Path | str, folder: Path, step: str) -> None:
+    """Another child's: it dies while it clears up after the first."""
+
+    def checkpoint(reached: str) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    side = Side(where, folder, checkpoint)
+    side.recover()
+    side.close()
 
 
-def state(place: Place, known: Known) -> State:
-    """The collection as it stands, found anew."""
-    recognition = place.recognition
-    try:
-        collection = recognition.collection(COMPANY, known["collection"])
-    except NotFound:
-        return State(exists=False)
-    names: dict[str, str] = {}
-    people = []
-    for person in recognition.persons(COMPANY, collection.collection_id):
-        names[person.person_id] = person.name
-        photos = []
-        for face in recognition.faces(COMPANY, person.person_id):
-            if face.photo_id is not None:
-                photos.append(recognition.photo(COMPANY, person.person_id, face.face_id).content)
-        people.append((person.name, str(person.state), person.faces, tuple(sorted(photos))))
-    probes = [f"{name}/9" for name in (*PEOPLE, *NEWCOMERS)]
-    found = place.found(collection.collection_id, *probes)
-    matched = tuple(tuple(names[person_id] for person_id in entry) for entry in found)
-    return State(True, collection.model_id, tuple(sorted(people)), matched)
-
-
-def leftovers(place: Place) -> list[str]:
-    """Everything outside of the database that it does not name, and rows of nobody inside of it."""
-    region, problems = place.region, []
-    if region.store.unfinished() != Unfinished():
-        problems.append("unfinished")
-    collections = region.store.collections(None, 100)
-    segments = {one.segment_id for c in collections for one in region.store.segments(c.collection_id)}
-    if set(region.segments.ids()) != segments:
-        problems.append("segments")
-    if set(region.keys.keys()) != {c.key_id for c in collections}:
-        problems.append("gallery keys")
-    with sqlite3.connect(place.root / "moretta.db") as database:
-        photos = {row[0] for row in database.execute("SELECT photo_id FROM faces WHERE photo_id IS NOT NULL")}
-        persons = {row[0] for row in database.execute("SELECT person_id FROM persons WHERE profile IS NOT NULL")}
-        keys = {row[0] for row in database.execute("SELECT person_id FROM subject_keys")}
-        owners = {row[0] for row in database.execute("SELECT person_id FROM faces")}
-    database.close()
-    if set(region.photos.ids()) != photos:
-        problems.append("photos")
-    if persons != keys:
-        problems.append("data keys")
-    if not owners <= keys:
-        problems.append("faces of nobody")
-    if any(path.name.startswith(".new-") or path.suffix == ".part" for path in place.root.rglob("*")):
-        problems.append("half-written files")
-    return problems
+def copy_folder(folder: Path, to: Path) -> Path:
+    shutil.copytree(folder, to)
+    return to

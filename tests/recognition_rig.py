@@ -25,6 +25,7 @@ from moretta.core.recognition import Enrolled
 from moretta.core.values import Embedding
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
+from moretta.nodes.follow import spec_of
 from moretta.nodes.local import LocalNode
 from moretta.protection.holder import LocalKeyHolder
 from moretta.protection.schemes import gallery_index, load_gallery_key, new_gallery_key, protector
@@ -35,6 +36,7 @@ from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.brakes import PER_CALLER, PER_SUBJECT, Brakes, Rate, TokenBuckets
 from moretta.use_cases.recognition.means import Means, Region, no_checkpoint
 from moretta.wiring.galleries import RegionGalleries, StoreSource
+from tests.shares_rig import Trio
 
 COMPANY = "co_0123456789abcdef0123"
 OTHER_COMPANY = "co_ffffffffffffffffffff"
@@ -165,17 +167,31 @@ def opened(
     subject_rate: Rate = PER_SUBJECT,
     caller_rate: Rate = PER_CALLER,
     now_s: Callable[[], float] | None = None,
+    trio: Trio | None = None,
 ) -> Iterator[Place]:
-    """The region `local` in `root`; opened again, it finds what was there."""
+    """The region `local` in `root`; opened again, it finds what was there. `trio`: its parties, for `shares`."""
     root.mkdir(exist_ok=True, mode=0o700)
     engine = open_database(root / "moretta.db")
     master = FileKeyService(root / "keys")
     cipher = Envelope(master)
     store = SqlRecognitionStore(engine, cipher, checkpoint)
     photos, segments = FolderBlobs(root / "photos"), FolderBlobs(root / "segments")
-    holder = LocalKeyHolder(root / "gallery-keys", master, new_gallery_key, load_gallery_key, checkpoint=checkpoint)
+    holder = LocalKeyHolder(
+        root / "gallery-keys",
+        master,
+        new_gallery_key,
+        load_gallery_key,
+        parties=b"" if trio is None else b"".join(trio.public_keys),
+        checkpoint=checkpoint,
+    )
     node = LocalNode("local", root / "segments", gallery_index, root / "marks")
-    galleries = RegionGalleries(StoreSource("local", store, segments), {"local": node}, settle=store.settle)
+    galleries = RegionGalleries(
+        StoreSource("local", store, segments),
+        {"local": node},
+        None if trio is None else trio.node,
+        store.settle,
+        None if trio is None else lambda collection: trio.node.refresh(spec_of(collection)),
+    )
     region = Region("local", store, photos, segments, cipher, holder, galleries, master.rotate)
     clock = {} if now_s is None else {"now_s": now_s}
     brakes = Brakes(

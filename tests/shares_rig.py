@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moretta.core.errors import MorettaError, NodeUnavailable, ProbeRejected
+from moretta.core.errors import NodeUnavailable, ProbeRejected
 from moretta.core.gallery import GalleryDelta, GallerySpec
 from moretta.core.protection import ProtectedProbe, ProtectionTerms, Scheme, SealedScores
 from moretta.core.values import Embedding, Floats
@@ -34,7 +34,7 @@ class Way:
         self._trio, self._to, self._role = trio, to, role
 
     def call(self, message: Message, timeout_s: float | None = None) -> Message:
-        return self._trio.answering[self._to](self._role, message)
+        return self._trio.answering[self._to](self._role, self._trio.tampered(self._role, message))
 
 
 class Trio:
@@ -47,9 +47,11 @@ class Trio:
         self.keys = [party_key(root / f"p{index}" / "party.key") for index in range(3)]
         self.parties: list[Party | None] = [None] * 3
         self.answering: list[Answering] = [self.down] * 3
+        # What becomes of a message on its way, by the sender's role.
+        self.tampered: Callable[[str, Message], Message] = untouched
         for index in range(3):
             self.start(index)
-        self.node = SharesNode(REGION, [Way(self, index, SERVICE_ROLE) for index in range(3)], 3 * patience_s)
+        self.node = SharesNode(REGION, [Way(self, index, SERVICE_ROLE) for index in range(3)], 3 * patience_s, settle_s=1.0)
         self.public_keys = [key.public_key().public_bytes_raw() for key in self.keys]
 
     def start(self, index: int) -> None:
@@ -171,22 +173,10 @@ def no_segment(_segment_id: str) -> bytes:
     raise AssertionError("this scheme has no segments")
 
 
-def raised(error: MorettaError) -> Answering:
-    def answer(_role: str, _message: Message) -> Message:
-        raise error
-
-    return answer
+def untouched(_role: str, message: Message) -> Message:
+    return message
 
 
-def rubbish(party: Party, kinds: frozenset[str], whole: bool) -> Answering:
-    """A party whose answers or messages of some kinds hold random bytes; `whole`: of the right length."""
-
-    def answer(role: str, message: Message) -> Message:
-        if message.kind in kinds:
-            return Message("rubbish", {}, (os.urandom(40),))
-        given = party.handle(role, message)
-        return (
-            Message(given.kind, given.fields, tuple(os.urandom(len(blob)) for blob in given.blobs)) if whole else given
-        )
-
-    return answer
+def garbled(message: Message) -> Message:
+    """Random bytes of the same lengths."""
+    return Message(message.kind, message.fields, tuple(os.urandom(len(blob)) for blob in message.blobs))

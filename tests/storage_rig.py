@@ -58,12 +58,15 @@ class Database:
 
 
 @contextmanager
-def a_database(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def a_database(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, *, migrated: bool = True
+) -> Iterator[Database]:
+    """A database of `kind`; with `migrated`, one on a server has the service's tables already."""
     if kind == "sqlite":
         yield Database(kind, tmp_path / "data" / "moretta.sqlite")
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = server.create()
+    name = server.migrated() if migrated else server.create()
     yield Database(kind, server.url(name), server)
     server.drop(name)
 

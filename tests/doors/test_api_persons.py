@@ -1,6 +1,7 @@
 """Persons over HTTP: enrolled, listed, rectified, erased; and their faces."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from api_fakes import House, is_problem, open_uploads
@@ -223,6 +224,26 @@ def test_after_an_erasure_no_remembered_answer_names_the_person() -> None:
     assert found_in(search(house, collection_id, ANN, headers=KEY)) == [[person_id]]
     house.call("DELETE", f"/v1/persons/{person_id}", token=house.writer)
     assert found_in(search(house, collection_id, ANN, headers=KEY)) == [[]]
+
+
+def test_a_search_that_was_under_way_at_an_erasure_is_not_remembered() -> None:
+    house = House()
+    collection_id = a_collection(house)
+    person_id = a_person(house, collection_id)
+    erased: list[int] = []
+
+    def erase_meanwhile() -> None:
+        house.people.hooks.clear()
+        with ThreadPoolExecutor(1) as elsewhere:
+            call = elsewhere.submit(house.call, "DELETE", f"/v1/persons/{person_id}", token=house.writer)
+            erased.append(call.result().status_code)
+
+    house.people.hooks["search"] = erase_meanwhile
+    search(house, collection_id, ANN, headers=KEY)
+    assert erased == [200]
+    again = search(house, collection_id, ANN, headers=KEY)
+    assert found_in(again) == [[]]
+    assert "idempotency-replayed" not in again.headers
 
 
 def test_a_known_person_gets_more_faces_and_one_takes_the_place_of_another() -> None:

@@ -6,55 +6,20 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import onnx
 import pytest
+from command_line import Moretta, Told
 from onnx import TensorProto, helper
 from tests.service_rig import Place, wait_for
 
 from moretta import __version__
-from moretta.cli.main import run
+from moretta.cli.main import Commands
 from moretta.settings import Settings
 from moretta.wiring.service import opened
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a command wrote, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-
-Moretta = Callable[..., Told]
-
-
-@pytest.fixture
-def moretta(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Moretta:
-    """Run a command in this process, on a data directory of the test's own."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"MORETTA_{name.upper()}", raising=False)
-    monkeypatch.setenv("MORETTA_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object, **settings: object) -> Told:
-        with monkeypatch.context() as changed:
-            for name, value in settings.items():
-                changed.setenv(f"MORETTA_{name.upper()}", str(value))
-            changed.setattr(sys, "argv", ["moretta", *map(str, arguments)])
-            with pytest.raises(SystemExit) as ended:
-                run()
-        written = capsys.readouterr()
-        assert "Traceback" not in written.err
-        return Told(int(ended.value.code or 0), written.out, written.err)
-
-    return call
 
 
 def test_the_version_is_the_packages(moretta: Moretta) -> None:
@@ -62,13 +27,21 @@ def test_the_version_is_the_packages(moretta: Moretta) -> None:
 
 
 def test_help_is_there_for_every_command_and_says_what_it_does(moretta: Moretta) -> None:
-    names = ("analyze", "demo", "doctor", "serve", "usage", "egress", "docs", "models", "keys", "hub")
     whole = moretta("--help").out
-    for name in names:
-        assert name in whole
+    for name, entry in Commands.entries.items():
+        assert f" {name} " in whole
         told = moretta(name, "--help")
         assert (told.status, told.err) == (0, "")
         assert f"moretta {name}" in told.out
+        assert entry.help in " ".join(told.out.split()), "the list of commands says what the command says"
+
+
+def test_help_loads_no_command() -> None:
+    program = "import sys; from moretta.cli.main import run\ntry: run()\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
+    told = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, check=True)
+    assert b"master-keys" in told.stdout
+    loaded = set(told.stderr.decode().split())
+    assert not loaded & {"sqlalchemy", "numpy", "fastapi", "pydantic", "numba", "onnxruntime"}
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["usage", "--nonsense"], ["keys", "nonsense"], ["keys", "revoke"]])

@@ -11,14 +11,8 @@ from moretta.core.errors import NodeUnavailable
 from moretta.core.protection import Scheme
 from moretta.nodes.follow import Follower, Replication
 
-SCHEMES = [Scheme.PLAIN, Scheme.HE]
 
-
-@pytest.fixture(params=SCHEMES)
-def scheme(request: pytest.FixtureRequest) -> Scheme:
-    return Scheme(request.param)
-
-
+@pytest.mark.parametrize("scheme", [Scheme.PLAIN, Scheme.HE])
 def test_killing_the_home_node_under_load_loses_no_search_and_it_comes_back_exact(
     tmp_path: Path, scheme: Scheme
 ) -> None:
@@ -64,9 +58,9 @@ def test_killing_the_home_node_under_load_loses_no_search_and_it_comes_back_exac
 
 @pytest.mark.allow_hosts(["127.0.0.1", "10.203.1.2", "10.203.2.2"])
 def test_a_home_node_cut_off_from_the_network_is_passed_by_after_one_time_out_and_comes_back_when_it_heals(
-    tmp_path: Path, scheme: Scheme
+    tmp_path: Path,
 ) -> None:
-    truth = Truth(SchemeGuard(scheme, "key_1"))
+    truth = Truth(SchemeGuard(Scheme.HE, "key_1"))
     vectors = unit_vectors(30)
     truth.enrol(vectors[:10])
     with namespace(1) as europe, namespace(2) as america:
@@ -102,8 +96,8 @@ def test_a_home_node_cut_off_from_the_network_is_passed_by_after_one_time_out_an
                     node.close()
 
 
-def test_a_replica_that_was_down_through_every_kind_of_change_catches_up(tmp_path: Path, scheme: Scheme) -> None:
-    truth = Truth(SchemeGuard(scheme, "key_1"))
+def test_a_replica_that_was_down_through_every_kind_of_change_catches_up(tmp_path: Path) -> None:
+    truth = Truth(SchemeGuard(Scheme.HE, "key_1"))
     vectors = unit_vectors(12)
     rows = truth.enrol(vectors[:6])
     replica = NodeProcess("us", tmp_path)
@@ -116,17 +110,15 @@ def test_a_replica_that_was_down_through_every_kind_of_change_catches_up(tmp_pat
             replica.kill()
             truth.delete(rows[0])
             truth.exclude(rows[1])
-            if scheme is Scheme.HE:
-                truth.pack()
+            truth.pack()
             truth.enrol(vectors[6:8])
             replica.start()
             soon(lambda: node.position(truth.spec) == truth.sequence)
             truth.assert_exact(node)
             replica.kill()
             truth.delete(rows[2])
-            if scheme is Scheme.HE:
-                truth.repack()
-            truth.reissue(SchemeGuard(scheme, "key_2"))
+            truth.repack()
+            truth.reissue(SchemeGuard(Scheme.HE, "key_2"))
             truth.enrol(vectors[8:])
             truth.exclude()
             replica.start()

@@ -44,7 +44,7 @@ Fmr = Annotated[float | None, typer.Option(help="The false match rate that --mat
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The operator's own word for it; encrypted where it is kept.")],
+    name: Annotated[str, typer.Argument(help="What to call it; no place for a name of a person.")],
     purpose: Annotated[str, typer.Option(help="What the people in it agreed to; every use can be held to it.")],
     scheme: Annotated[Scheme, typer.Option(help="How templates are protected.")] = Scheme.HE,
     region: Annotated[str | None, typer.Option(help="Its home; left out: the deployment's first region.")] = None,

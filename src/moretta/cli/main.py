@@ -52,6 +52,16 @@ class Commands(LazyGroup):
             "Write persons, records of faces and stored photos to a ZIP; no templates.",
         ),
         "evaluate": Entry("moretta.cli.evaluate", "app", "Measure recognition on your own photos."),
+        "calibrate": Entry(
+            "moretta.cli.evaluate",
+            "calibrate",
+            "Set a collection's thresholds to where strangers of your own photos match at a rate.",
+        ),
+        "demo-recognise": Entry(
+            "moretta.cli.demo_recognise",
+            "demo_recognise",
+            "Enrol two people, find them in other photos, see what is stored, erase one, search again.",
+        ),
         "doctor": Entry(
             "moretta.cli.doctor",
             "doctor",

@@ -61,7 +61,10 @@ def import_people(
     purpose: Purpose = None,
     json_out: Annotated[str | None, typer.Option("--json", help="Write the report to this file or `-`.")] = None,
 ) -> None:
-    """Enrol many people from a folder per person, or from a CSV list; run again, it goes on where it ended."""
+    """Enrol many people from a folder per person, or from a CSV list.
+
+    Run again, it goes on where it ended; what failed is tried again.
+    """
     with opened_office() as office:
         items = items_of(source, office.limits)
         if not items:
@@ -160,7 +163,7 @@ def _from_folder(source: Path, limits: MediaLimits) -> Iterator[ImportItem]:
         person = None if alone else place.parts[0]
         yield ImportItem(place.as_posix(), partial(media_in_memory, path, limits), name, (), person)
     if left:
-        note(f"{left} files are no pictures by their names, and are left alone.")
+        note(f"Left alone, since no pictures by their names: {left} file{'' if left == 1 else 's'}.")
 
 
 def _from_list(source: Path, limits: MediaLimits) -> Iterator[ImportItem]:

@@ -66,6 +66,8 @@ class FileKeyService:
         self._folder = private_folder(folder)
         self._checkpoint = checkpoint
         with folder_lock(self._folder):
+            for part in self._folder.glob(".*.new"):  # a write that was cut off; nothing is wrapped under it
+                overwrite_and_unlink(part)
             self._finish_destroying()
 
     def active(self) -> str:

@@ -34,6 +34,11 @@ class LinkClient:
         self._lock = threading.Lock()
         self._free: list[Wire] = []
 
+    @property
+    def address(self) -> Address:
+        """Where the peer listens."""
+        return self._address
+
     def call(self, message: Message, timeout_s: float | None = None, *, repeatable: bool = True) -> Message:
         """The answer to `message`.
 

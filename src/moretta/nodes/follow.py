@@ -18,7 +18,7 @@ from moretta.core.errors import Conflict, MorettaError, NodeUnavailable, NotFoun
 from moretta.core.gallery import GalleryDelta, GalleryNode, GallerySpec
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, IdKind, region_of
-from moretta.nodes.galleries import GalleryName, ListedNode, name_of
+from moretta.nodes.galleries import GalleryName, ListedNode, SegmentGone, name_of
 
 # A delta may be outdated when it arrives (another thread was first); beyond a few, something else is wrong.
 _ATTEMPTS = 5
@@ -139,11 +139,20 @@ class Follower:
             delta = self.source.delta(spec.collection_id, 0)
         elif delta.sequence == at and at:
             return at
-        reached = node.apply(delta, self.source.fetch)
+        try:
+            reached = node.apply(delta, self._fetched)
+        except SegmentGone:
+            return 0  # it was repacked since: the next step asks anew
         if delta.since == 0 and reached >= delta.sequence:
             # The gallery is new on this node: those of the collection's former keys are not needed any more.
             node.drop(spec.collection_id, keep_key_id=spec.key_id)
         return reached
+
+    def _fetched(self, segment_id: str) -> bytes:
+        try:
+            return self.source.fetch(segment_id)
+        except NotFound:
+            raise SegmentGone("a segment was dropped before it was fetched; try again") from None
 
     def _noted(self, collection: Collection, node: GalleryNode, at: int) -> int:
         if self._settle is None or collection.scheme not in _PASSING:

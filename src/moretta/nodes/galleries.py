@@ -24,6 +24,10 @@ class GalleryAbsent(NodeUnavailable):
     """The node answers, but does not have the gallery: it was restarted, or the gallery was dropped. Catching up mends it."""
 
 
+class SegmentGone(NodeUnavailable):
+    """A segment that a delta names was dropped before it could be read: a newer delta no longer names it."""
+
+
 @runtime_checkable
 class PackedIndex(Protocol):
     """A `GalleryIndex` that also compares with sealed segments, mapped from their files."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from moretta.core.errors import NodeUnavailable, ProbeRejected, RegionRefused
 from moretta.core.gallery import FetchSegment, GalleryDelta, GallerySpec, SegmentInfo
 from moretta.core.protection import GalleryIndex, ProtectedProbe, SealedScores
-from moretta.nodes.galleries import GalleryAbsent, GalleryName, MakeIndex, PackedIndex, checked_id, name_of
+from moretta.nodes.galleries import GalleryAbsent, GalleryName, MakeIndex, PackedIndex, SegmentGone, checked_id, name_of
 from moretta.nodes.segments import SegmentFolder
 from moretta.nodes.turns import Turns
 
@@ -190,12 +190,20 @@ class LocalNode:
             for segment_id in delta.dropped_segments:
                 index.detach(segment_id)
             for info in present:
-                index.attach(info, self._folder.path(info.segment_id))
+                self._attach(index, info)
         if added:
             index.put([row for row, _ in added], [payload for _, payload in added])
         if gone.size:
             index.remove(gone.tolist())
         index.exclude(delta.excluded)
+
+    def _attach(self, index: PackedIndex, info: SegmentInfo) -> None:
+        try:
+            index.attach(info, self._folder.path(info.segment_id))
+        except FileNotFoundError:
+            raise SegmentGone("a segment was dropped while it was to be mapped; try again") from None
+        except OSError as error:
+            raise NodeUnavailable(f"a segment cannot be mapped: {error.strerror}; check this node's limits") from None
 
     def _let_go(self, name: GalleryName) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from moretta.core.errors import NodeUnavailable, RegionRefused, RequestInvalid
+from moretta.core.errors import MorettaError, NodeUnavailable, RegionRefused, RequestInvalid
 from moretta.core.gallery import FetchSegment, GalleryDelta, GallerySpec
 from moretta.core.protection import ProtectedProbe, SealedScores
 from moretta.links.client import LinkClient
@@ -121,7 +121,13 @@ class RemoteNode:
             self._call(Message(messages.KEEP, fields, (b"", fetch(segment_id))), self._patience.change_s)
 
     def _call(self, message: Message, timeout_s: float) -> Message:
-        return self._client.call(message, timeout_s)
+        try:
+            return self._client.call(message, timeout_s)
+        except MorettaError as error:
+            if type(error) is not MorettaError:
+                raise
+            # It met something unexpected: for who asks it is as good as down.
+            raise NodeUnavailable(f"the node in {self._region} failed; its log tells why") from None
 
     def _read(self, answer: Message, reader: Callable[[Message], _T]) -> _T:
         """What the answer says. Raises `NodeUnavailable` where it says nothing that a node says."""

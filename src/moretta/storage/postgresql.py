@@ -38,7 +38,7 @@ def postgresql_engine(where: str) -> Engine:
         ExtraMissing: the driver is not installed.
     """
     url = _parsed(where)
-    options: dict[str, object] = {"application_name": "moretta"}
+    options: dict[str, object] = {"application_name": "moretta", "client_encoding": "utf8"}
     if "connect_timeout" not in url.query:
         options["connect_timeout"] = _CONNECT_TIMEOUT_S
     try:

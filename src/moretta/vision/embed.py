@@ -51,7 +51,9 @@ class MobileFaceNetEmbedder:
         Raises:
             ValueError: all landmarks coincide.
         """
-        face = (aligned(pixels, landmarks, ARCFACE_112, SIDE).astype(np.float32) - MEAN) / MOBILEFACENET_SCALE
+        # Cubics instead of lines: misses at FMR 1e-4 fall from 4.1 % to 3.9 % (docs/model-cards/mobilefacenet.md).
+        crop = aligned(pixels, landmarks, ARCFACE_112, SIDE, crisp=True)
+        face = (crop.astype(np.float32) - MEAN) / MOBILEFACENET_SCALE
         return _embedding(self._session(np.stack([face, face[:, ::-1]]))[0], self._model_id)
 
 
@@ -85,7 +87,7 @@ class OnnxEmbedder:
         Raises:
             ValueError: all landmarks coincide.
         """
-        face = aligned(pixels, landmarks, ARCFACE_112, SIDE).astype(np.float32)
+        face = aligned(pixels, landmarks, ARCFACE_112, SIDE, crisp=True).astype(np.float32)
         if not self._normalised_inside:
             face = (face - MEAN) / ARCFACE_SCALE
         # One picture at a time: many exports fix the batch to one.

@@ -3,6 +3,7 @@
 Belongs here: choosing them by the words of a setting. Does not belong here: what they do.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -105,8 +106,16 @@ def opened_keyd(
     with ExitStack() as stack:
         service = stack.enter_context(_opened_service(pkcs11 or f"file://{(data / MASTER_KEYS).absolute()}"))
         holder = _local_holder(data / GALLERY_KEYS, service, parties, openings_per_minute)
+        threading.Thread(target=_warm, name="warm-up", daemon=True).start()
         service.active()  # a token that cannot make keys, or a full disk, shows now and not with the first person
         yield stack.enter_context(LinkServer(address, KeyHandler(service, holder), CALLERS, tls))
+
+
+def _warm() -> None:
+    """Load what opening runs while the process already answers, so that the first opening takes as long as any other."""
+    from moretta.protection.he.decrypt import warm_up
+
+    warm_up()
 
 
 def _local_holder(folder: Path, service: KeyService, parties: bytes, openings_per_minute: int) -> LocalKeyHolder:

@@ -3,6 +3,7 @@
 Belongs here: opening and closing it. Does not belong here: what it answers.
 """
 
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from moretta.nodes.server import NodeHandler
 from moretta.protection.schemes import gallery_index
 
 CALLER = "serve"
+# A process can map 65,530 files (vm.max_map_count), more than 100,000,000 references.
+_FILES = 65_536
 
 
 def node_role(region: str) -> str:
@@ -36,6 +39,7 @@ def opened_node(region: str, listen: str, folder: Path, certificates: Path | Non
         raise RequestInvalid("expected a region of at most 16 small letters and digits, such as eu")
     address = parse_address(listen)
     tls = files_of(certificates, node_role(region)) if certificates is not None else None
+    allow_many_files()
     node = LocalNode(region, folder, gallery_index)
     warm_in_background()
     try:
@@ -43,6 +47,14 @@ def opened_node(region: str, listen: str, folder: Path, certificates: Path | Non
             yield server
     finally:
         node.close()
+
+
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as this process may: each mapped segment (2,048 references) takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def warm_in_background() -> None:

@@ -29,7 +29,7 @@ from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.use_cases.recognition.means import Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
 from moretta.wiring.key_holding import Keys, opened_keys
-from moretta.wiring.node import warm_in_background
+from moretta.wiring.node import allow_many_files, warm_in_background
 from moretta.wiring.pinning import Announcements, Pin, PinnedBlobs, pinned_store
 from moretta.wiring.region_nodes import RegionNodes
 from moretta.wiring.regions_file import RegionPlan, RegionsPlan, folder_in, local_plan, read_regions
@@ -212,6 +212,7 @@ def opened_regions(
     """
     file = settings.regions_file
     plan = local_plan(settings.data_dir) if file is None else read_regions(file)
+    allow_many_files()
     regions = Regions(plan, settings.data_dir, engine if file is None else None, open_parties, replicate=replicate)
     try:
         if replicate:

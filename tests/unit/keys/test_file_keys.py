@@ -132,11 +132,13 @@ def test_a_crash_while_destroying_is_finished_at_the_next_start(tmp_path: Path, 
         after.unwrap(wrapped, CONTEXT)
 
 
-def test_a_write_that_was_cut_off_leaves_nothing_that_counts(tmp_path: Path) -> None:
+def test_a_write_that_was_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
     service = FileKeyService(tmp_path / "keys")
     active = service.active()
-    (tmp_path / "keys" / ".000002-0123456789abcdef.key.new").write_bytes(bytes(7))
+    cut_off = tmp_path / "keys" / ".000002-0123456789abcdef.key.new"
+    cut_off.write_bytes(bytes(7))
     assert FileKeyService(tmp_path / "keys").active() == active
+    assert not cut_off.exists()
 
 
 def test_several_threads_make_one_first_master_key(tmp_path: Path) -> None:

@@ -112,9 +112,8 @@ def test_a_process_of_another_user_is_not_answered(links: Links) -> None:
     (links.folder / "link.sock").chmod(0o666)
     code = (
         "import os, socket, sys; os.setgid(65534); os.setuid(65534)\n"
-        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.stdin.buffer.read())\n"
-        "s.settimeout(20)\n"
-        "try: got = s.recv(1)\n"
+        "s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])\n"
+        "try: s.sendall(sys.stdin.buffer.read()); got = s.recv(1)\n"
         "except ConnectionError: got = b''\n"
         "sys.exit(7 if got == b'' else 1)"
     )

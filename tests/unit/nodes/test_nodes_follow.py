@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.nodes_rig import ExactGuard, FlakyNode, Truth, exact_index, unit_vectors
+from tests.nodes_rig import ExactGuard, ExactIndex, FlakyNode, Truth, exact_index, unit_vectors
 
 from moretta.core.errors import Conflict, NodeUnavailable, RegionRefused
-from moretta.core.gallery import GalleryDelta
+from moretta.core.gallery import GalleryDelta, SegmentInfo
 from moretta.core.protection import Scheme
 from moretta.nodes.follow import Follower, Replication
 from moretta.nodes.local import LocalNode
@@ -85,6 +85,49 @@ def test_the_gallery_of_a_new_key_replaces_the_former_one(truth: Truth, node: Lo
     Follower(truth).catch_up(truth.collection, node)
     truth.assert_exact(node)
     assert dict(node.held()) == {(truth.collection_id, "key_2"): 3}
+
+
+def test_a_segment_that_is_repacked_while_a_node_reads_of_it_is_no_error(truth: Truth, node: LocalNode) -> None:
+    truth.enrol(unit_vectors(3))
+    truth.pack()
+
+    class Repacked(CountedSource):
+        def delta(self, collection_id: str, since: int) -> GalleryDelta:
+            found = super().delta(collection_id, since)
+            if self.deltas == 1:
+                truth.delete(1)
+                truth.repack()
+            return found
+
+    source = Repacked(truth)
+    Follower(source).catch_up(truth.collection, node)  # type: ignore[arg-type]  # its region is an attribute
+    assert source.deltas == 2
+    truth.assert_exact(node)
+
+
+def test_a_segment_that_goes_between_its_check_and_its_mapping_is_no_error(truth: Truth, tmp_path: Path) -> None:
+    """As the region's own folder, in which a repack deletes."""
+    blobs, gone = tmp_path / "blobs", list[str]()
+    truth.enrol(unit_vectors(3))
+    blobs.mkdir()
+
+    class Deleting(ExactIndex):
+        def attach(self, info: SegmentInfo, path: Path) -> None:
+            if not gone:
+                gone.append(info.segment_id)
+                path.unlink()
+                truth.delete(1)
+                again = truth.repack()
+                (blobs / again).write_bytes(truth.fetch(again))
+            super().attach(info, path)
+
+    packed = truth.pack()
+    (blobs / packed).write_bytes(truth.fetch(packed))
+    node = LocalNode("us", blobs, Deleting, tmp_path / "marks")
+    Follower(truth).catch_up(truth.collection, node)
+    assert gone == [packed]
+    truth.assert_exact(node)
+    node.close()
 
 
 def test_a_node_ahead_of_a_restored_database_takes_the_restored_state(truth: Truth, node: LocalNode) -> None:

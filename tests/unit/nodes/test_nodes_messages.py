@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.nodes_rig import THRESHOLD, ExactGuard, Truth, exact_index, unit_vectors
 
-from moretta.core.errors import NodeUnavailable, RegionRefused, RequestInvalid
+from moretta.core.errors import MorettaError, NodeUnavailable, RegionRefused, RequestInvalid
 from moretta.core.gallery import GalleryDelta, GallerySpec, SegmentInfo
 from moretta.core.protection import ProtectedProbe, Scheme, SealedScores
 from moretta.links.client import LinkClient
@@ -229,3 +229,12 @@ def test_scores_of_another_gallery_are_no_answer() -> None:
     node, _ = remote(lambda _message: messages.scores_message(foreign))
     with pytest.raises(NodeUnavailable):
         node.compare(truth.spec, truth.probe(unit_vectors(1)[0]), THRESHOLD)
+
+
+def test_a_node_that_fails_unexpectedly_is_an_outage() -> None:
+    def failing(_message: Message) -> Message:
+        raise MorettaError("an unexpected error")
+
+    node, _ = remote(failing)
+    with pytest.raises(NodeUnavailable):
+        node.position(SPEC)

@@ -38,7 +38,7 @@ Open = Callable[[Path | str], Engine]
 
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    with a_database(request.param, request, tmp_path) as database:
+    with a_database(request.param, request, tmp_path, migrated=False) as database:
         yield database
 
 

@@ -5,10 +5,11 @@ Belongs here: `core.gallery.GalleryNode` over three parties, refreshing, restori
 The parties' answers are handed on only where all three fit together; whatever else happens is an error, never a match.
 """
 
+import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -38,8 +39,7 @@ from moretta.protection.terms import check_probe
 
 # Values of the check of references that travel in one exchange: 2,000 references of 128 dimensions, 15 MB between two parties.
 _CHECKED_VALUES = 1 << 19
-# How long parties may stand at different states (one applies a change a moment before the other) until that is an error.
-_SETTLE_S = 5.0
+SETTLE_S = 5.0
 _PAUSE_S = 0.02
 _CALLS = 24
 _GRACE_S = 0.3
@@ -68,6 +68,8 @@ class SharesNode:
         parties: the ways to parties 0, 1 and 2.
         timeout_s: longest time of one call; more than twice what a party waits for another.
         close: gives the ways back.
+        settle_s: how long parties may stand at different states (one applies a change a moment before the other) until that
+            is an error.
     """
 
     def __init__(
@@ -76,10 +78,12 @@ class SharesNode:
         parties: Sequence[Peer],
         timeout_s: float = 20.0,
         close: Callable[[], None] = lambda: None,
+        settle_s: float = SETTLE_S,
     ) -> None:
         if len(parties) != PARTIES:
             raise NodeUnavailable(f"expected {PARTIES} parties, got {len(parties)}; name all of them in the settings")
         self._region, self._parties, self._timeout_s, self._close = region, parties, timeout_s, close
+        self._settle_s = settle_s
         self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix="shares-call")
         self._lock = threading.Lock()
         self._rows: dict[tuple[str, str], tuple[str, Rows]] = {}
@@ -167,11 +171,15 @@ class SharesNode:
             Conflict: the gallery changed meanwhile; try again.
             NodeUnavailable: a party is down.
         """
-        self._resolve_refresh(spec)
+        before = self._resolve_refresh(spec)
         refresh_id = secrets.token_hex(16)
         self._same([_refresh(said.PREPARE, spec, refresh_id, session=secrets.token_hex(SESSION_BYTES))], _LONG_S)
-        self._same([_refresh(said.SWITCH, spec, refresh_id)], _LONG_S)
-        return self._resolve_refresh(spec)
+        with contextlib.suppress(Conflict):  # another process may have completed it, and even begun the next
+            self._same([_refresh(said.SWITCH, spec, refresh_id)], _LONG_S)
+        reached = self._resolve_refresh(spec)
+        if reached == before:
+            raise Conflict("the refresh was taken back by another process; try again")
+        return reached
 
     def restore(self, spec: GallerySpec, party: int) -> int:
         """Give a party that lost the gallery its shares again, from the two others; the sequence it reached.
@@ -246,7 +254,7 @@ class SharesNode:
 
     def _settled(self, spec: GallerySpec, compute: Callable[[], Result]) -> Result:
         """Try again for a while where the parties stand at different states; where a refresh stopped half way, end it."""
-        deadline = time.monotonic() + _SETTLE_S
+        deadline = time.monotonic() + self._settle_s
         while True:
             try:
                 return compute()
@@ -265,8 +273,8 @@ class SharesNode:
         is completed; any other is first barred where it is not prepared, and deleted then.
         """
         stands = [answer.fields for answer in self._same([Message(said.STATUS, said.spec_fields(spec))])]
-        latest = max(stands, key=lambda stand: int(str(stand.get("generation"))))
-        for refresh_id in {str(stand.get("prepared")) for stand in stands} - {""}:
+        prepared = {str(stand.get("prepared")) for stand in stands} - {""}
+        for refresh_id in prepared:
             have = [refresh_id in (stand.get("prepared"), stand.get("refresh")) for stand in stands]
             if all(have):
                 self._same([_refresh(said.SWITCH, spec, refresh_id)], _LONG_S)
@@ -274,7 +282,9 @@ class SharesNode:
             for wanted, kind in ((False, said.BAR), (True, said.DISCARD)):
                 for party in (party for party in range(PARTIES) if have[party] is wanted):
                     self._parties[party].call(_refresh(kind, spec, refresh_id), self._timeout_s)
-        return int(str(latest.get("generation")))
+        if prepared:
+            stands = [answer.fields for answer in self._same([Message(said.STATUS, said.spec_fields(spec))])]
+        return min(_number(stand, "generation") for stand in stands)
 
     def _same(self, message: list[Message], timeout_s: float | None = None) -> list[Message]:
         return self._all(message * PARTIES, timeout_s)
@@ -310,10 +320,14 @@ def _pieces(added: Sequence[tuple[int, bytes]], dimension: int) -> list[Sequence
 
 
 def _position(answer: Message) -> int:
-    position = answer.fields.get("position")
-    if type(position) is not int:
-        raise NodeUnavailable("a party answered with something else than its position; check its version")
-    return position
+    return _number(answer.fields, "position")
+
+
+def _number(fields: Mapping[str, Json], name: str) -> int:
+    number = fields.get(name)
+    if type(number) is not int:
+        raise NodeUnavailable(f"a party answered with something else than its {name}; check its version")
+    return number
 
 
 def _parts_or_nothing(payload: bytes) -> tuple[bytes, bytes, bytes]:

@@ -10,6 +10,7 @@ this side with `NodeUnavailable`, tells the others, and leaves nothing behind fo
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -22,8 +23,10 @@ from moretta.protection.shares.circuit import Exchange, Received
 from moretta.protection.shares.decisions import SESSION_BYTES
 
 # Early first messages: those of sessions whose own request is still on its way here.
-_EARLY_MESSAGES = 512
+_EARLY_MESSAGES = 1024
 _EARLY_S = 60.0
+# Sessions that ended: what still comes for them is dropped.
+_ENDED = 4096
 _SENDERS = 16
 # In place of a sender: that a party gave up before the session began here.
 _GAVE_UP = -1
@@ -54,6 +57,7 @@ class Switchboard:
         self._peers = peers
         self._lock = threading.Lock()
         self._sessions: dict[bytes, Session] = {}
+        self._ended: deque[bytes] = deque(maxlen=_ENDED)
         self._early: dict[tuple[bytes, int], tuple[float, tuple[bytes, ...] | MorettaError]] = {}
         self._pool = ThreadPoolExecutor(_SENDERS, thread_name_prefix=f"party-{index}-send")
 
@@ -87,7 +91,7 @@ class Switchboard:
         with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
-                if step != 0:
+                if step != 0 or session_id in self._ended:
                     # Nobody gets beyond the first message without having had ours: we were restarted, or gave up.
                     raise NodeUnavailable("the computation is not known here any more; try again")
                 self._keep_early((session_id, sender), blobs)
@@ -102,7 +106,8 @@ class Switchboard:
         with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
-                self._keep_early((session_id, _GAVE_UP), error)
+                if session_id not in self._ended:
+                    self._keep_early((session_id, _GAVE_UP), error)
                 return
         session.fail(error)
 
@@ -120,6 +125,7 @@ class Switchboard:
         """The session ended; after an error the others are told, as far as they can be reached."""
         with self._lock:
             self._sessions.pop(session.session_id, None)
+            self._ended.append(session.session_id)
         if error is not None:
             told = (
                 error if isinstance(error, MorettaError) else NodeUnavailable("another party met an unexpected error")
@@ -138,10 +144,11 @@ class Switchboard:
 
     def _keep_early(self, key: tuple[bytes, int], kept: tuple[bytes, ...] | MorettaError) -> None:
         now = time.monotonic()
-        for old in [old for old, (since, _) in self._early.items() if now - since > _EARLY_S]:
-            del self._early[old]
-        if len(self._early) >= _EARLY_MESSAGES:
-            raise NodeUnavailable("too many computations wait to begin here; try again later")
+        while self._early:
+            oldest = next(iter(self._early))
+            if now - self._early[oldest][0] <= _EARLY_S and len(self._early) < _EARLY_MESSAGES:
+                break
+            del self._early[oldest]  # its session waits in vain and ends with an error
         self._early[key] = (now, kept)
 
 

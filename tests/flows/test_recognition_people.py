@@ -1,0 +1,140 @@
+"""Two real people through confined workers and every scheme that needs no other process: enrolled, found, erased."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from moretta import Recogniser
+from moretta.core.errors import MediaUnsupported, SeveralFaces
+from moretta.core.protection import Scheme
+from moretta.core.recognition import Enrolled, FailureToEnrol, RefusalReason, StoreWish
+from moretta.settings import Settings
+from moretta.vision.models import default_media_dir
+from moretta.wiring.service import opened
+from moretta.wiring.stored_bytes import embedding_bytes, occurrences
+
+SCHEMES = [Scheme.PLAIN, Scheme.ROTATED, Scheme.HE]
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def photos(models_dir: Path) -> Path:
+    """The folder of the demonstration's photographs."""
+    given = os.environ.get("MORETTA_DEMO_PEOPLE")
+    places = [Path(given)] if given else [default_media_dir(os.environ), models_dir.parent / "media"]
+    for place in places:
+        folder = place if given else place / "people"
+        if (folder / "obama.jpg").is_file():
+            return folder
+    pytest.skip("the photographs are not there: run `moretta models install --demo-people`, or set MORETTA_DEMO_PEOPLE")
+
+
+@pytest.fixture(scope="module")
+def settings(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    root = tmp_path_factory.mktemp("recogniser")
+    return Settings(data_dir=root / "data", models_dir=models_dir, sandbox="best-effort")
+
+
+@pytest.fixture(scope="module")
+def people(settings: Settings) -> Iterator[Recogniser]:
+    with Recogniser(settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def template(settings: Settings, photos: Path) -> bytes:
+    """Obama's template before anything protects it."""
+    return embedding_bytes(settings, photos / "obama.jpg")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+def test_two_people_are_found_in_other_photos_until_one_is_erased(
+    scheme: Scheme, people: Recogniser, photos: Path, settings: Settings, template: bytes
+) -> None:
+    collection = people.create_collection("two people", "test", scheme=scheme)
+    ids = {}
+    for name in ("obama", "biden"):
+        (outcome,) = people.enrol(collection, [photos / f"{name}.jpg"], name=name, store=StoreWish.PHOTO)
+        assert isinstance(outcome, Enrolled)
+        assert outcome.duplicates == ()
+        assert outcome.face.quality > 90
+        ids[name] = outcome.person_id
+    for photo in ("obama2.jpg", "obama3.jpg"):
+        (face,) = people.search(collection, photos / photo, purpose="test").faces
+        assert [candidate.person_id for candidate in face.candidates] == [ids["obama"]]
+        assert people.verify(ids["obama"], photos / photo).match
+        assert not people.verify(ids["biden"], photos / photo).match
+    people.recognition.repack(people.company_id, collection.collection_id)
+    stored = [path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file()]
+    assert occurrences(template, [template]) > 100
+    assert occurrences(template, stored) == 0
+    assert not any(b"obama" in content for content in stored)
+    people.delete_person(ids["obama"])
+    (face,) = people.search(collection, photos / "obama2.jpg").faces
+    assert face.candidates == ()
+    (face,) = people.search(collection, photos / "biden.jpg").faces
+    assert [candidate.person_id for candidate in face.candidates] == [ids["biden"]]
+
+
+def test_a_stored_photo_comes_back_as_a_picture_without_its_files_words(people: Recogniser, photos: Path) -> None:
+    collection = people.create_collection("photos", "test", scheme=Scheme.PLAIN)
+    (outcome,) = people.enrol(collection, [photos / "obama3.jpg"], store="photo")
+    assert isinstance(outcome, Enrolled)
+    content = people.recognition.photo(people.company_id, outcome.person_id).content
+    assert content.startswith(b"\xff\xd8\xff")
+    assert b"Exif" not in content
+    again = people.compare(content, photos / "obama2.jpg")
+    assert again.match
+    assert again.first.quality == pytest.approx(outcome.face.quality, abs=3)
+
+
+def test_a_face_cut_by_the_pictures_edge_is_not_enrolled(people: Recogniser, photos: Path) -> None:
+    collection = people.create_collection("whole faces", "test", scheme=Scheme.PLAIN)
+    (outcome,) = people.enrol(collection, [photos / "obama_partial_face2.jpg"])
+    assert isinstance(outcome, FailureToEnrol)
+    assert outcome.reason is RefusalReason.LOW_QUALITY
+    assert "edge" in outcome.detail
+
+
+def test_a_video_is_refused_where_a_photo_is_needed(people: Recogniser, talking_clip: Path) -> None:
+    collection = people.create_collection("no videos", "test", scheme=Scheme.PLAIN)
+    with pytest.raises(MediaUnsupported, match="still picture"):
+        people.search(collection, talking_clip)
+
+
+def test_two_photos_are_compared_within_the_sandbox(people: Recogniser, photos: Path) -> None:
+    assert people.compare(photos / "obama.jpg", photos / "obama2.jpg").match
+    assert not people.compare(photos / "obama.jpg", photos / "biden.jpg", fmr=1e-3).match
+
+
+def test_each_photo_that_was_processed_is_counted_once(people: Recogniser, photos: Path, settings: Settings) -> None:
+    def counts() -> dict[tuple[str, int], int]:
+        with opened(settings) as deployment:
+            return {(one.endpoint, one.status): one.items for one in deployment.usage.counts()}
+
+    before = counts()
+    collection = people.create_collection("counted", "test", scheme=Scheme.PLAIN)
+    people.enrol(collection, [photos / "obama.jpg", photos / "obama2.jpg"])
+    people.search(collection, photos / "biden.jpg")
+    with pytest.raises(SeveralFaces):
+        people.compare(photos / "obama.jpg", _side_by_side(photos))
+    after = counts()
+    grown = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
+    assert grown == {("sdk:enrol", 0): 2, ("sdk:search", 0): 1, ("sdk:compare", SeveralFaces.exit_code): 2}
+
+
+def _side_by_side(photos: Path) -> bytes:
+    import io
+
+    from PIL import Image
+
+    with Image.open(photos / "obama.jpg") as left, Image.open(photos / "biden.jpg") as right:
+        both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)))
+        both.paste(left.convert("RGB"), (0, 0))
+        both.paste(right.convert("RGB"), (left.width, 0))
+    out = io.BytesIO()
+    both.save(out, "PNG")
+    return out.getvalue()
