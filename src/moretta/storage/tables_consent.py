@@ -1,0 +1,5 @@
+"""Tables of consents and notices. What a column means is said here, once."""
+
+from sqlalchemy import Table
+
+tables: tuple[Table, ...] = ()
