@@ -37,6 +37,19 @@ MorettaError
 │   ├── ProbeRejected              a probe or sealed scores that no honest worker makes
 │   ├── RegionRefused              a place where the collection may not be
 │   └── Conflict                   it changed meanwhile; try again
+├── ProofRejected                  a signature, proof or signed document does not hold
+├── LogBroken                      the transparency log was changed, cut, forked or rolled back
+├── ConsentError                   consent is missing, or what was to prove it does not
+│   ├── ConsentRequired            the policy asks for a consent, and there is none (`consent.required`)
+│   ├── ConsentExpired             its time is over (`consent.expired`)
+│   ├── ConsentWithdrawn           the subject withdrew it (`consent.withdrawn`)
+│   ├── AgeUnknown                 the policy asks for the subject's age (`consent.age_unknown`)
+│   ├── GuardianRequired           a minor, and no guardian consented (`consent.guardian_required`)
+│   ├── NoticeChanged              another notice is shown by now (`consent.notice_changed`)
+│   ├── ChallengeExpired           not answered in time (`consent.challenge_expired`)
+│   ├── ChallengeUsed              answered before: a replay (`consent.challenge_used`)
+│   ├── SubjectMismatch            somebody else's signature, challenge or consent (`consent.wrong_subject`)
+│   └── SignatureRejected          no signature of that key over that statement (`consent.signature_invalid`)
 ├── KeyUnusable
 │   ├── KeyDestroyed               it was destroyed, for good
 │   └── KeyRejected                another key, another place, or altered bytes
@@ -397,6 +410,115 @@ class Conflict(RecognitionError):
     title = "It changed meanwhile"
     status = 409
     exit_code = 75
+
+
+class ProofRejected(MorettaError):
+    """A signature, proof or signed document does not hold: altered, another key's, or of another form."""
+
+    code = "proof.rejected"
+    title = "The proof does not hold"
+    status = 422
+    exit_code = 65
+
+
+class LogBroken(MorettaError):
+    """The transparency log is not what was signed: changed, cut, forked or rolled back."""
+
+    code = "log.broken"
+    title = "The transparency log was tampered with"
+    status = 500
+    exit_code = 76
+
+
+class ConsentError(MorettaError):
+    """Consent is missing, or what was to prove it does not. `article` is the rule of law behind it."""
+
+    code = "consent.refused"
+    title = "There is no consent for this"
+    status = 403
+    exit_code = 77
+    article = "GDPR Art. 7(1)"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, legal_ref=self.article)
+
+
+class ConsentRequired(ConsentError):
+    """The policy asks for a consent of this person to this purpose, and there is none."""
+
+    code = "consent.required"
+    title = "Consent is needed"
+    article = "GDPR Art. 9(2)(a)"
+
+
+class ConsentExpired(ConsentError):
+    """There was a consent, and its time is over."""
+
+    code = "consent.expired"
+    title = "The consent has expired"
+    article = "GDPR Art. 5(1)(e)"
+
+
+class ConsentWithdrawn(ConsentError):
+    """The subject withdrew the consent."""
+
+    code = "consent.withdrawn"
+    title = "The consent was withdrawn"
+    article = "GDPR Art. 7(3)"
+
+
+class AgeUnknown(ConsentError):
+    """The policy asks for the subject's age, and nobody stated it."""
+
+    code = "consent.age_unknown"
+    title = "The subject's age must be stated"
+    article = "GDPR Art. 8(2)"
+
+
+class GuardianRequired(ConsentError):
+    """The subject is a minor, and no guardian consented."""
+
+    code = "consent.guardian_required"
+    title = "A guardian must consent"
+    article = "GDPR Art. 8(1)"
+
+
+class NoticeChanged(ConsentError):
+    """The notice that was agreed to is not the one that the collection shows."""
+
+    code = "consent.notice_changed"
+    title = "Another notice is shown by now"
+    status = 409
+    article = "GDPR Art. 13"
+
+
+class ChallengeExpired(ConsentError):
+    """The challenge was not answered in time."""
+
+    code = "consent.challenge_expired"
+    title = "The challenge has expired"
+
+
+class ChallengeUsed(ConsentError):
+    """The challenge was answered before: it can be answered once."""
+
+    code = "consent.challenge_used"
+    title = "The challenge was used already"
+    status = 409
+
+
+class SubjectMismatch(ConsentError):
+    """A signature, challenge or consent of somebody else."""
+
+    code = "consent.wrong_subject"
+    title = "This is somebody else's"
+
+
+class SignatureRejected(ConsentError):
+    """No signature of that key over what was to be signed."""
+
+    code = "consent.signature_invalid"
+    title = "The signature does not hold"
 
 
 class KeyUnusable(MorettaError):

@@ -15,7 +15,7 @@ from moretta.core.errors import NotFound
 from moretta.core.protection import Scheme
 
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}")
-_ID = re.compile(r"(?P<kind>col|per|fac|imp)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})")
+_ID = re.compile(r"(?P<kind>col|per|fac|imp|con|not|cha)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})")
 
 
 class IdKind(StrEnum):
@@ -25,6 +25,9 @@ class IdKind(StrEnum):
     PERSON = "per"
     FACE = "fac"
     IMPORT = "imp"
+    CONSENT = "con"
+    NOTICE = "not"
+    CHALLENGE = "cha"
 
 
 def new_id(kind: IdKind, region: str) -> str:
