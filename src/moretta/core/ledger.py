@@ -1,11 +1,11 @@
 """The transparency log as values: what an entry says, what a checkpoint and its proofs are, and the port of a log.
 
-Belongs here: entries and their one way of being written, commitments, and contracts. Does not belong here: trees (see `merkle`),
-signatures, SQL.
+Belongs here: entries and their one way of being written, commitments, and contracts. Does not belong here: trees (see
+`merkle`), signatures (see `signing`), SQL.
 
-An entry never holds personal data. Where it is about a person it holds a salted commitment: a keyed hash under a salt derived from
-the person's own data key, fresh for each entry. Whoever has the key can show which entries are about them; once the key is destroyed
-nobody can, so that an append-only log and erasure coexist.
+An entry never holds personal data. Where it is about a person it holds a salted commitment: a keyed hash under a salt derived
+from the person's own data key, fresh for each entry. Whoever has the key can show which entries are about them; once the key
+is destroyed nobody can, so that an append-only log and erasure coexist.
 """
 
 import hashlib
@@ -61,8 +61,9 @@ class EntryKind(StrEnum):
 class LogEntry:
     """One entry. `time` to the second; `company_id` whose act it was; `facts` are ids, words and counts, never personal data.
 
-    `subject` (32 bytes, or none) is `subject_commitment` under `nonce`; `content` (32 bytes, or none) is the commitment to a document, such
-    as a receipt or a certificate, by its SHA-256 under the same nonce.
+    `subject` (32 bytes, or none) is `subject_commitment` under `nonce`; `content` (32 bytes, or none) is the commitment to a
+    document, such as a receipt or a certificate, by its SHA-256 under the same nonce. A person's id is no fact: that an entry
+    is about a person only `subject` says.
 
     Raises:
         RequestInvalid: a field has another form.
@@ -79,7 +80,7 @@ class LogEntry:
     def __post_init__(self) -> None:
         names = [name for name, _ in self.facts]
         sound = all(FACT.fullmatch(name) and VALUE.fullmatch(value) for name, value in self.facts)
-        if not sound or len(set(names)) != len(names):
+        if not sound or len(set(names)) != len(names) or not VALUE.fullmatch(self.company_id):
             raise RequestInvalid("expected facts of a log entry to be ids, words or counts, each once")
         if len(self.subject) not in (0, COMMITMENT_BYTES) or len(self.content) not in (0, COMMITMENT_BYTES):
             raise RequestInvalid("expected commitments of 32 bytes in a log entry")
@@ -108,7 +109,7 @@ class LogEntry:
 
 
 def log_salt(data_key: bytes) -> bytes:
-    """The salt of a person's commitments, from their data key: HMAC-SHA256 as a key derivation with a fixed label (RFC 5869, 2.3)."""
+    """The salt of a person's commitments, from their data key: HMAC-SHA256 of a fixed label (as HKDF-Expand, RFC 5869, 2.3)."""
     return hmac.digest(data_key, _LABEL, hashlib.sha256)
 
 
@@ -118,13 +119,13 @@ def subject_commitment(data_key: bytes, person_id: str, nonce: bytes) -> bytes:
 
 
 def content_commitment(nonce: bytes, sha256: bytes) -> bytes:
-    """What stands for a document in an entry (32 bytes): whoever has document and entry can tell that they belong together."""
+    """What stands for a document in an entry (32 bytes): who has document and entry can tell that they belong together."""
     return hashlib.sha256(_LABEL + nonce + sha256).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of a log at one size: `root` is the RFC 6962 tree hash; `note` the signed note that says so (C2SP signed-note)."""
+    """The state of a log at one size: `root` is the RFC 6962 tree hash; `note` the C2SP signed note that says so."""
 
     origin: str
     size: int
@@ -159,8 +160,11 @@ class Logged:
 
 
 class TransparencyLog(Protocol):
-    """One region's append-only log. Safe for threads and processes. Entries that belong to a write of another store go through that
-    store's own `entries` argument, in its transaction; these methods are for all else."""
+    """One region's append-only log. Safe for threads and processes.
+
+    Entries that belong to a write of another store go through that store's own `entries` argument, in its transaction; `append`
+    is for all else.
+    """
 
     def append(self, entries: Sequence[LogEntry]) -> list[int]:
         """Append in order, all or none; their indexes. Durable when it returns."""
