@@ -18,7 +18,13 @@ MorettaError
 ├── WorkerLost                     the worker died; its request is lost, the service goes on
 ├── TimeLimitExceeded              the worker was ended
 ├── Overloaded                     no worker free in time
-├── PolicyProhibited               policy forbids it
+├── PolicyProhibited               policy, or the law above it, forbids it
+│   ├── PurposeUnknown             no such purpose in the policy (`purpose.unknown`)
+│   ├── ApprovalRequired           nobody approved it yet (`approval.required`)
+│   └── RetentionExceeded          kept longer than the purpose allows (`retention.exceeded`)
+├── ReviewError                    a match that people must confirm
+│   ├── ReviewClosed               decided already, or its time is over (`review.closed`)
+│   └── SameReviewer               this person confirmed it before (`review.same_person`)
 ├── RequestInvalid                 a parameter is wrong
 │   └── IdempotencyMismatch        the same key with another request
 ├── NotAuthenticated, ScopeMissing, NotFound
@@ -228,6 +234,51 @@ class PolicyProhibited(MorettaError):
     title = "The policy does not allow this"
     status = 403
     exit_code = 77
+
+
+class PurposeUnknown(PolicyProhibited):
+    """The policy has no such purpose, or it cannot be told which one is meant."""
+
+    code = "purpose.unknown"
+    title = "The policy does not have this purpose"
+
+
+class ApprovalRequired(PolicyProhibited):
+    """This must be approved first, and no approval that holds is on record."""
+
+    code = "approval.required"
+    title = "An approval is needed"
+
+
+class RetentionExceeded(PolicyProhibited):
+    """It would be kept longer than the purpose allows."""
+
+    code = "retention.exceeded"
+    title = "The retention is too long for this purpose"
+
+
+class ReviewError(MorettaError):
+    """What was asked of a proposed match cannot be done."""
+
+    code = "review.refused"
+    title = "This proposal cannot be reviewed so"
+    status = 409
+    exit_code = 77
+
+
+class ReviewClosed(ReviewError):
+    """The proposal was confirmed or rejected, or its time is over."""
+
+    code = "review.closed"
+    title = "The proposal is closed"
+
+
+class SameReviewer(ReviewError):
+    """Two different persons must confirm, and this one did already."""
+
+    code = "review.same_person"
+    title = "Another person must confirm"
+    status = 403
 
 
 class RequestInvalid(MorettaError):

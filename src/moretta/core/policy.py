@@ -9,6 +9,7 @@ no field that a policy could set to allow them. What is decided here is evidence
 
 from dataclasses import dataclass, replace
 
+from moretta.core.consent import Age
 from moretta.core.purposes import (
     ALWAYS,
     ANY,
@@ -20,6 +21,7 @@ from moretta.core.purposes import (
     Condition,
     Context,
     Controller,
+    Minors,
     Output,
     Policy,
     Purpose,
@@ -33,6 +35,7 @@ __all__ = [
     "IDENTIFYING",
     "KEEPING",
     "Action",
+    "Age",
     "Allow",
     "Basis",
     "Condition",
@@ -40,6 +43,7 @@ __all__ = [
     "Controller",
     "Decision",
     "Deny",
+    "Minors",
     "Output",
     "Policy",
     "Purpose",
@@ -66,7 +70,7 @@ class Situation:
         context: None asks for every context of the purpose at once, the strictest of which decides.
         regions: where the data is or shall be. `retention_days`: how long; only looked at where something is kept.
         outputs: what is asked for beside a decision.
-        consent: a valid consent for this purpose was found. `guardian`: a guardian gave it. `age`: in years, None if unknown.
+        consent: a valid consent for this purpose was found. `guardian`: a guardian gave it. `age`: as the consent says.
         approved: an approval that covers this is on record and holds.
         sourced: each picture has a source and a lawful basis; only looked at where pictures are imported.
         real_time: people are identified as they pass.
@@ -81,7 +85,7 @@ class Situation:
     outputs: frozenset[Output] = frozenset()
     consent: bool = False
     guardian: bool = False
-    age: int | None = None
+    age: Age = Age.UNKNOWN
     approved: bool = False
     sourced: bool = False
     real_time: bool = False
@@ -188,7 +192,17 @@ def _prohibited_to_all(situation: Situation) -> Deny | None:
 
 
 def _in_context(purpose: Purpose, situation: Situation) -> Allow | Deny:
-    for rule in (_prohibited_here, _not_of_the_purpose, _remote, _places, _keeping, _outputs, _approval, _person):
+    for rule in (
+        _prohibited_here,
+        _not_of_the_purpose,
+        _remote,
+        _places,
+        _keeping,
+        _outputs,
+        _approval,
+        _consent,
+        _age,
+    ):
         denied = rule(purpose, situation)
         if denied is not None:
             return denied
@@ -293,27 +307,32 @@ def _approval(purpose: Purpose, situation: Situation) -> Deny | None:
     )
 
 
-def _person(purpose: Purpose, situation: Situation) -> Deny | None:
-    """What must be known of whoever is enrolled."""
-    if situation.action not in KEEPING:
+def _consent(purpose: Purpose, situation: Situation) -> Deny | None:
+    if situation.action not in KEEPING or not purpose.consent_required or situation.consent:
         return None
-    if purpose.consent_required and not situation.consent:
+    return Deny(
+        "consent.required",
+        "GDPR Art. 9(2)(a)",
+        "a valid consent of this person for this purpose",
+        "record it first and name it (`consent_id`, or the header `Consent-Id`)",
+    )
+
+
+def _age(purpose: Purpose, situation: Situation) -> Deny | None:
+    if situation.action not in KEEPING or purpose.minors is Minors.ALLOWED:
+        return None
+    if situation.age is Age.UNKNOWN:
         return Deny(
-            "consent.required",
-            "GDPR Art. 9(2)(a)",
-            "a valid consent of this person for this purpose",
-            "record it first and name it (`consent_id`, or the header `Consent-Id`)",
+            "consent.age_unknown",
+            "GDPR Art. 8(2)",
+            "whoever is enrolled to have said whether they are an adult",
+            f"record it with the consent (adult: from {purpose.adult_from} years)",
         )
-    least = max(purpose.minimum_age, purpose.guardian_below)
-    if least and situation.age is None:
-        return _too_young("the age of whoever is enrolled to be on record", "record it with the consent")
-    if situation.age is not None and situation.age < purpose.minimum_age:
-        return _too_young(f"nobody under {purpose.minimum_age} years", "they must not be enrolled for this purpose")
-    if situation.age is not None and situation.age < purpose.guardian_below and not situation.guardian:
-        return _too_young(
-            f"a guardian's consent for whoever is under {purpose.guardian_below} years", "record the guardian's consent"
-        )
-    return None
+    if situation.age is Age.ADULT or (purpose.minors is Minors.GUARDIAN and situation.guardian):
+        return None
+    if purpose.minors is Minors.REFUSED:
+        return Deny(PROHIBITED, "GDPR Art. 8(1)", "nobody but adults for this purpose", "minors must not be enrolled")
+    return Deny("consent.guardian_required", "GDPR Art. 8(1)", "a guardian's consent for a minor", "record it first")
 
 
 def _is_live(situation: Situation) -> bool:
@@ -345,10 +364,6 @@ def _wrong_context(purpose: Purpose) -> Deny:
         f"a context of this purpose: {known}",
         "use it where people were told it is used",
     )
-
-
-def _too_young(expected: str, mend: str) -> Deny:
-    return Deny("consent.required", "GDPR Art. 8(1)", expected, mend)
 
 
 def built_in(*, expression: bool = False) -> Policy:

@@ -52,7 +52,7 @@ BIOMETRIC = frozenset(
 KEEPING = frozenset({Action.ENROL, Action.IMPORT})
 # One to many: telling who somebody is among a gallery ("identification", Regulation (EU) 2024/1689, Art. 3(35)).
 IDENTIFYING = frozenset({Action.SEARCH, Action.WATCH_IDENTIFY})
-# No purpose is needed to hold less or to hold what is right: these are rights of the person (GDPR Art. 16-18); upkeep renews keys.
+# No purpose is needed to hold less or to hold what is right: that is a right of the person (GDPR Art. 16-18); upkeep renews keys.
 ALWAYS = frozenset({Action.DELETE, Action.RESTRICT, Action.RECTIFY, Action.UPKEEP})
 
 
@@ -103,6 +103,18 @@ class Output(StrEnum):
     PHOTO = "photo"
 
 
+class Minors(StrEnum):
+    """Whether minors may be enrolled, by what the consent says about age (GDPR Art. 8).
+
+    `ALLOWED`: age is not asked. `GUARDIAN`: a minor needs a guardian's consent. `REFUSED`: nobody but adults. With the last two
+    an unknown age is refused.
+    """
+
+    ALLOWED = "allowed"
+    GUARDIAN = "guardian"
+    REFUSED = "refused"
+
+
 # The name of the purpose that stands for every purpose that is not listed. A file cannot have one.
 ANY = "*"
 
@@ -112,8 +124,8 @@ class Purpose:
     """One purpose, by the name that collections bear, and what may be done under it.
 
     `regions`: where its collections may be; empty for every region of the deployment. `retention_days`: the longest time, None
-    for no limit of the policy's own. `minimum_age` and `guardian_below`: in years; under the first nobody is enrolled, under the
-    second only with a guardian's consent; where either is not 0 an unknown age is refused. `review`: how many persons must
+    for no limit of the policy's own. `minors`: whether they may be enrolled; `adult_from`: the age in years from which somebody
+    consents alone (GDPR Art. 8(1): 16, or from 13 where the state says so), as notices put it. `review`: how many persons must
     confirm a match before it counts (0, 1 or 2). `real_time`: whether people may be identified as they pass. `notice`: the id of
     the notice that they are shown. `medical_or_safety`: the documented reason for reading expressions at work or in education
     (Regulation (EU) 2024/1689, Art. 5(1)(f)); empty for none.
@@ -128,8 +140,8 @@ class Purpose:
     regions: frozenset[str] = frozenset()
     outputs: frozenset[Output] = frozenset()
     consent_required: bool = True
-    minimum_age: int = 0
-    guardian_below: int = 0
+    minors: Minors = Minors.ALLOWED
+    adult_from: int = 16
     review: int = 0
     approval_required: bool = False
     real_time: bool = False
@@ -148,8 +160,8 @@ class Purpose:
             "regions": sorted(self.regions),
             "outputs": sorted(self.outputs),
             "consent_required": self.consent_required,
-            "minimum_age": self.minimum_age,
-            "guardian_below": self.guardian_below,
+            "minors": self.minors.value,
+            "adult_from": self.adult_from,
             "review": self.review,
             "approval_required": self.approval_required,
             "real_time": self.real_time,
