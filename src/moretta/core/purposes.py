@@ -16,10 +16,10 @@ class Action(StrEnum):
     """Everything that touches identity.
 
     `COLLECTION`: make or change a collection. `READ`: persons and records of their faces. `RECTIFY`: correct a person.
-    `RESTRICT`: change whether a person may be compared. `DELETE`: persons, faces, collections. `UPKEEP`: keys, shares and packed
-    forms, which tells nobody anything. `EXPORT`: everybody of a collection at once. `WATCH_IDENTIFY`: identify people as they
-    pass. `COUNT`: statistics without identity. The last three are named so that they can be refused by name: no policy allows
-    them.
+    `RESTRICT`: change whether a person may be compared. `DELETE`: persons, faces, collections. `EXPORT`: everybody of a
+    collection. `REISSUE`: a new key over the same templates; `REENROL`: new templates from stored photos; `UPKEEP`: shares and
+    packed forms. `COUNT`: statistics without identity. `WATCH_IDENTIFY`: identify people as they pass. The last three are named
+    so that they can be refused by name: no policy allows them.
     """
 
     COLLECTION = "collection"
@@ -35,6 +35,7 @@ class Action(StrEnum):
     PHOTO = "photo"
     EXPORT = "export"
     REISSUE = "reissue"
+    REENROL = "reenrol"
     UPKEEP = "upkeep"
     COUNT = "count"
     EXPRESSION = "expression"
@@ -46,7 +47,7 @@ class Action(StrEnum):
 
 # Actions that make or use a biometric reference or probe to tell who somebody is: special categories of data (GDPR Art. 9(1)).
 BIOMETRIC = frozenset(
-    {Action.ENROL, Action.IMPORT, Action.VERIFY, Action.COMPARE, Action.SEARCH, Action.REISSUE, Action.WATCH_IDENTIFY}
+    {Action.ENROL, Action.IMPORT, Action.VERIFY, Action.COMPARE, Action.SEARCH, Action.REENROL, Action.WATCH_IDENTIFY}
 )
 # What keeps something new about people: it needs a retention period and, where the purpose says so, a consent.
 KEEPING = frozenset({Action.ENROL, Action.IMPORT})

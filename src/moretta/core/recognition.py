@@ -15,7 +15,9 @@ from moretta.core.errors import NotFound
 from moretta.core.protection import Scheme
 
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}")
-_ID = re.compile(r"(?P<kind>col|per|fac|imp|con|not|cha)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})")
+_ID = re.compile(
+    r"(?P<kind>col|per|fac|imp|con|not|cha|apr|rev)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})"
+)
 
 
 class IdKind(StrEnum):
@@ -28,6 +30,8 @@ class IdKind(StrEnum):
     CONSENT = "con"
     NOTICE = "not"
     CHALLENGE = "cha"
+    APPROVAL = "apr"
+    REVIEW = "rev"
 
 
 def new_id(kind: IdKind, region: str) -> str:
