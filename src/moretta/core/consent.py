@@ -3,9 +3,9 @@
 Belongs here: notices, consents, challenges, receipts, their states, and the pure checks on them. Does not belong here: where they
 are kept (see `consent_store`), signatures, WebAuthn, HTTP.
 
-A consent is given for one collection and its purpose, on one exact notice, before anything is enrolled: giving it makes the person,
-without a face. What is sensitive of it (`ConsentDetails`) is sealed under that person's data key; the rest is ids, hashes and
-moments, and stays as evidence that there was a consent when the person is erased.
+A consent is given for one collection and its purpose, on one exact notice, before anything is enrolled: giving it makes the
+person, without a face. What is sensitive of it (`ConsentDetails`) is sealed under that person's data key; the rest is ids,
+hashes and moments, and stays as evidence that there was a consent when the person is erased.
 """
 
 import hashlib
@@ -68,8 +68,8 @@ class WithdrawnBy(StrEnum):
 class Notice:
     """One version of a text that is shown before consent is asked; never changed: another text is another version.
 
-    A collection shows the newest version of its notice in each language. `text` is Markdown; `purpose` is the collection's when the
-    notice was made; `controller` is who answers for the processing, with an address at which they are reached.
+    A collection shows the newest version of its notice in each language. `text` is Markdown; `purpose` is the collection's when
+    the notice was made; `controller` is who answers for the processing, with an address at which they are reached.
 
     Raises:
         RequestInvalid: a field is empty, too long, or of another form.
@@ -103,11 +103,11 @@ class Notice:
 class ConsentDetails:
     """What is sealed of a consent.
 
-    `evidence_sha256` (hexadecimal): of `proof`, or of the scanned paper. `proof`: what the subject signed and how, as JSON, so that
-    others can check it; empty on paper. `public_key`: the subject's (Ed25519: 32 bytes raw; P-256: 65 bytes, uncompressed; a passkey's:
-    as COSE); `credential_id`: the passkey's; `sign_count`: its counter as last seen. `guardian`: in which relation to the subject a
-    guardian consented (`mother`, `legal guardian`), empty where the subject did. `recorded_by`: the API key of an operator who
-    recorded paper.
+    `evidence_sha256` (hexadecimal): of `proof`, or of the scanned paper. `proof`: what the subject signed and how, as JSON, so
+    that others can check it; empty on paper. `public_key`: the subject's (Ed25519: 32 bytes raw; P-256: 65 bytes, uncompressed;
+    a passkey's: as COSE); `credential_id`: the passkey's; `sign_count`: its counter as last seen. `guardian`: in which relation
+    to the subject a guardian consented (`mother`, `legal guardian`), empty where the subject did. `recorded_by`: the API key of
+    an operator who recorded paper.
     """
 
     evidence_sha256: str
@@ -124,9 +124,9 @@ class ConsentDetails:
 class Consent:
     """A decision of one subject about one collection and its purpose.
 
-    `person_id` is None for a refusal before there was a person. `given_at` is when it was given or refused; `expires_at` None: until it
-    is withdrawn. `details` is None for a refusal, and once the person's data key is destroyed. `erasure_due`: it ended, and what
-    rested on it is not erased yet.
+    `person_id` is None for a refusal before there was a person. `given_at` is when it was given or refused; `expires_at` None:
+    until it is withdrawn. `details` is None for a refusal, and once the person's data key is destroyed. `erasure_due`: it
+    ended, and what rested on it is not erased yet.
     """
 
     consent_id: str
@@ -176,7 +176,10 @@ class Challenge:
     used_at: datetime | None = None
 
     def statement(self) -> dict[str, str]:
-        """What the subject declares, as a JSON object. A key of the subject's own signs its canonical form (`usage.canonical_json`)."""
+        """What the subject declares, as a JSON object.
+
+        A key of the subject's own signs its canonical form (`usage.canonical_json`).
+        """
         return {
             "type": "moretta.consent/1",
             "decision": "given",
@@ -191,10 +194,11 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What proves an event of a consent: `jws` is compact (RFC 7515), signed by the deployment; `log_index` where the log tells it.
+    """What proves an event of a consent: `jws` is compact (RFC 7515), signed by the deployment; `log_index` where the log tells
+    it.
 
-    Its payload holds the fields of ISO/IEC TS 27560 in the terms of the W3C Data Privacy Vocabulary, the subject's signature where
-    there is one, and the log entry that commits to both.
+    Its payload holds the fields of ISO/IEC TS 27560 in the terms of the W3C Data Privacy Vocabulary, the subject's signature
+    where there is one, and the log entry that commits to both.
     """
 
     consent_id: str

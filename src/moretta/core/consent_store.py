@@ -1,6 +1,7 @@
 """What consent asks of storage: one method, one transaction.
 
-Belongs here: the port of one region's consents and notices, and what is handed to it. Does not belong here: SQL, ciphers, deciding.
+Belongs here: the port of one region's consents and notices, and what is handed to it. Does not belong here: SQL, ciphers,
+deciding.
 
 Each write appends its log entries in its own transaction: there is never a consent without an entry, or an entry without it.
 """
@@ -19,9 +20,9 @@ from moretta.core.recognition import Person
 class NewConsent:
     """A consent, or a refusal, to be kept.
 
-    `record` is the document of its receipt as canonical JSON: no personal data, for it outlives the person. `person` is the one whom a
-    consent makes, with their wrapped data key; both None where the person is known, or where it is a refusal. `challenge_id`: the
-    challenge that it answers, which can be answered once.
+    `record` is the document of its receipt as canonical JSON: no personal data, for it outlives the person. `person` is the one
+    whom a consent makes, with their wrapped data key; both None where the person is known, or where it is a refusal.
+    `challenge_id`: the challenge that it answers, which can be answered once.
     """
 
     consent: Consent
@@ -55,7 +56,10 @@ class ConsentEvent:
 
 
 class ConsentStore(Protocol):
-    """One region's consents and notices. Safe for threads and processes. Unknown ids raise `NotFound`; another company's are unknown."""
+    """One region's consents and notices.
+
+    Safe for threads and processes. Unknown ids raise `NotFound`; another company's are unknown.
+    """
 
     def add_notice(self, notice: Notice, entries: Sequence[LogEntry] = ()) -> None:
         """Keep a notice; from now on the collection shows it in its language. `NotFound`: no such collection.
@@ -84,8 +88,9 @@ class ConsentStore(Protocol):
     def challenge(self, company_id: str, challenge_id: str) -> Challenge:
         """The challenge, used or not."""
 
-    def keep(self, new: NewConsent, entries: Sequence[LogEntry] = ()) -> Consent:
-        """Keep a consent or a refusal, the person whom it makes, and that its challenge is used. `entries`: the first commits to it.
+    def keep(self, new: NewConsent, entries: Sequence[LogEntry]) -> Consent:
+        """Keep a consent or a refusal, the person whom it makes, and that its challenge is used. `entries`: the first commits
+        to it.
 
         Raises:
             ChallengeUsed: the challenge was used before.
@@ -111,11 +116,11 @@ class ConsentStore(Protocol):
     def of_person(self, company_id: str, person_id: str) -> list[Consent]:
         """Every consent that names the person, the newest first; also of one who was erased."""
 
-    def end(self, ended: EndedConsent, entries: Sequence[LogEntry] = ()) -> Consent:
+    def end(self, ended: EndedConsent, entries: Sequence[LogEntry]) -> Consent:
         """End a given consent. `entries`: the first commits to it.
 
-        Where the person is there and no other valid consent to the collection's present purpose remains, their erasure is due from now
-        on, and in the same transaction they are taken out of every comparison.
+        Where the person is there and no other valid consent to the collection's present purpose remains, their erasure is due
+        from now on, and in the same transaction they are taken out of every comparison.
 
         Raises:
             Conflict: it is not given any more.
