@@ -26,7 +26,7 @@ PURPOSE = {
     "announced": "Photos, packed galleries and keys that are about to be made, or to be deleted.",
     "api_keys": "Who may call: a hash of each key's secret, its company, scopes and times. The label is your own note.",
     "collections": "Galleries of people: your own words for name and purpose, the scheme, model and key, where it may be.",
-    "consent_challenges": "What somebody is to sign once, within minutes, to consent: a random number and which notice it is for.",
+    "consent_challenges": "What somebody is to sign once, within minutes, to consent: a random number, and for which notice.",
     "consent_events": "What became of each consent: its receipt's document without personal data, and where the log tells it.",
     "consents": "Who consented to which purpose, on which notice, and when; proof, age and guardian under the person's own key.",
     "deployment": "This deployment's own random company id.",
