@@ -16,7 +16,7 @@ from moretta.core.protection import Scheme
 
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}")
 _ID = re.compile(
-    r"(?P<kind>col|per|fac|imp|con|not|cha|apr|rev)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})"
+    r"(?P<kind>col|per|fac|imp|con|not|cha|apr|rev|cer|req)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})"
 )
 
 
@@ -32,6 +32,8 @@ class IdKind(StrEnum):
     CHALLENGE = "cha"
     APPROVAL = "apr"
     REVIEW = "rev"
+    CERTIFICATE = "cer"
+    REQUEST = "req"
 
 
 def new_id(kind: IdKind, region: str) -> str:
