@@ -66,6 +66,9 @@ class AuditStore(Protocol):
         """Keep the record and append the entries, the act's own first, in one transaction; the index of the first.
 
         A matched or claimed person who was erased meanwhile is left out of the record.
+
+        Raises:
+            NotFound: the collection was deleted meanwhile.
         """
 
     def searches_about(

@@ -18,13 +18,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from moretta.core.clock import from_second
-from moretta.core.errors import RequestInvalid
-from moretta.core.usage import canonical_json
+from moretta.core.errors import LogBroken, RequestInvalid, UsageRejected
+from moretta.core.usage import canonical_json, parse_canonical_json, require_fields
 
 FACT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 VALUE = re.compile(r"[A-Za-z0-9_.:,+/=-]{0,200}")
 COMMITMENT_BYTES, NONCE_BYTES = 32, 16
 _LABEL = b"moretta log commitment 1"
+_FIELDS = frozenset({"kind", "time", "company_id", "facts", "nonce", "subject", "content"})
 
 
 class EntryKind(StrEnum):
@@ -108,6 +109,31 @@ class LogEntry:
         }
 
 
+def entry_from_leaf(leaf: bytes) -> LogEntry:
+    """The entry that `LogEntry.leaf` wrote.
+
+    Raises:
+        LogBroken: the bytes are none: the database was changed.
+    """
+    try:
+        fields = require_fields(parse_canonical_json(leaf), _FIELDS, "entry")
+        texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+        facts = fields["facts"]
+        if not isinstance(facts, dict) or not all(isinstance(value, str) for value in facts.values()):
+            raise ValueError("facts")
+        return LogEntry(
+            kind=EntryKind(texts["kind"]),
+            time=texts["time"],
+            company_id=texts["company_id"],
+            facts=tuple(sorted(facts.items())),
+            nonce=bytes.fromhex(texts["nonce"]),
+            subject=bytes.fromhex(texts["subject"]),
+            content=bytes.fromhex(texts["content"]),
+        )
+    except (UsageRejected, RequestInvalid, KeyError, ValueError):
+        raise LogBroken("expected an entry of the log, got other bytes: the database was changed") from None
+
+
 def log_salt(data_key: bytes) -> bytes:
     """The salt of a person's commitments, from their data key: HMAC-SHA256 of a fixed label (as HKDF-Expand, RFC 5869, 2.3)."""
     return hmac.digest(data_key, _LABEL, hashlib.sha256)
@@ -172,11 +198,21 @@ class TransparencyLog(Protocol):
     def size(self) -> int:
         """How many entries there are."""
 
-    def entries(self, start: int, limit: int) -> list[Logged]:
-        """At most `limit` entries from index `start` on."""
+    def entries(self, start: int, limit: int, company_id: str | None = None) -> list[Logged]:
+        """At most `limit` entries (of one company where given) from index `start` on. Raises `LogBroken` where one is none."""
 
-    def checkpoint(self) -> Checkpoint:
-        """A signed checkpoint of the present size; the same size always gives the same one."""
+    def index_of(self, entry: LogEntry) -> int:
+        """Where an entry stands that was appended with the write of another store. Raises `NotFound`."""
+
+    def checkpoint(self, size: int | None = None) -> Checkpoint:
+        """A signed checkpoint of the present size, or the one that was signed of `size`, with what witnesses signed of it.
+
+        The same size always gives the same origin, root and signature of the log.
+
+        Raises:
+            NotFound: none was signed of that size.
+            LogBroken: the log does not begin with what was signed of it before.
+        """
 
     def inclusion(self, index: int, size: int) -> InclusionProof:
         """Raises `NotFound` where the log is not that long."""

@@ -5,6 +5,9 @@ Belongs here: the port of one region's database and its blob store. Does not bel
 Nothing half-done remains: each write either happened or did not, also where the process dies in it. What lies outside the
 database (blobs, keys, segment files) is announced in it before it is made and taken off it when it is gone, so that
 `unfinished` finds every leftover.
+
+Writes that are acts on people or collections take the `entries` that tell them in the transparency log: they are appended in the
+same transaction, so that there is no act without its entry and no entry without its act.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from moretta.core.gallery import GalleryDelta, SegmentInfo
+from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Collection, FaceRecord, Person
 
 
@@ -46,7 +50,7 @@ class Unfinished:
 class RecognitionStore(Protocol):
     """One region's database. Safe for threads and processes. Unknown ids raise `NotFound`; another company's are unknown."""
 
-    def create_collection(self, collection: Collection) -> None:
+    def create_collection(self, collection: Collection, *, entries: Sequence[LogEntry] = ()) -> None:
         """Keep a new collection; its key was announced with `announce_key` and is taken off the list."""
 
     def collection(self, company_id: str, collection_id: str) -> Collection:
@@ -55,10 +59,10 @@ class RecognitionStore(Protocol):
     def collections(self, company_id: str | None, limit: int, after: str | None = None) -> list[Collection]:
         """At most `limit`, in the order of their ids, from after the id `after`; None: of every company."""
 
-    def update_collection(self, collection: Collection) -> None:
+    def update_collection(self, collection: Collection, *, entries: Sequence[LogEntry] = ()) -> None:
         """Change name, retention, thresholds, min_quality, bands, replicas, purpose or state; nothing else is looked at."""
 
-    def delete_collection(self, company_id: str, collection_id: str) -> None:
+    def delete_collection(self, company_id: str, collection_id: str, *, entries: Sequence[LogEntry] = ()) -> None:
         """Delete it with all persons, faces, data keys and segments; blobs, segment files and its key become `Unfinished`."""
 
     def enrol(
@@ -70,6 +74,7 @@ class RecognitionStore(Protocol):
         replaces: Sequence[str] = (),
         import_item: tuple[str, str] | None = None,
         wrapped_key: bytes | None = None,
+        entries: Sequence[LogEntry] = (),
     ) -> list[FaceRecord]:
         """Keep faces of a person, new or known, and remove the person's face ids `replaces` in the same transaction.
 
@@ -95,16 +100,16 @@ class RecognitionStore(Protocol):
     def persons(self, company_id: str, collection_id: str, limit: int, after: str | None = None) -> list[Person]:
         """At most `limit`, in the order of their ids, from after the id `after`."""
 
-    def update_person(self, person: Person) -> None:
+    def update_person(self, person: Person, *, entries: Sequence[LogEntry] = ()) -> None:
         """Change name, attributes and state. A change of state changes what is compared, and so the sequence."""
 
-    def delete_person(self, company_id: str, person_id: str) -> None:
+    def delete_person(self, company_id: str, person_id: str, *, entries: Sequence[LogEntry] = ()) -> None:
         """Delete the person, faces and data key; photos become `Unfinished`. Later: `PersonErased`."""
 
     def faces(self, company_id: str, person_id: str) -> list[FaceRecord]:
         """The person's faces, the oldest first."""
 
-    def delete_face(self, company_id: str, face_id: str) -> FaceRecord:
+    def delete_face(self, company_id: str, face_id: str, *, entries: Sequence[LogEntry] = ()) -> FaceRecord:
         """Delete one face; its photo becomes `Unfinished` unless another face uses it."""
 
     def faces_at(self, collection_id: str, rows: Sequence[int]) -> dict[int, FaceRecord]:
@@ -145,6 +150,8 @@ class RecognitionStore(Protocol):
         new_key_id: str,
         payloads: Sequence[tuple[int, bytes]],
         added: Sequence[PackedSegment],
+        *,
+        entries: Sequence[LogEntry] = (),
     ) -> None:
         """Switch the collection to another key with all of its rows in one transaction; the old key becomes `Unfinished`.
 

@@ -105,15 +105,15 @@ class _PinnedStore:
     def __init__(self, store: RecognitionStore, pin: Pin, announced: Announcements) -> None:
         self._store, self._announced = store, announced
         self._checks: Mapping[str, Callable[..., None]] = {
-            "create_collection": pin.check_collection,
-            "update_collection": pin.check_collection,
-            "delete_collection": lambda _company, collection_id: pin.check_id(collection_id, IdKind.COLLECTION),
+            "create_collection": lambda collection, **_: pin.check_collection(collection),
+            "update_collection": lambda collection, **_: pin.check_collection(collection),
+            "delete_collection": lambda _company, collection_id, **_: pin.check_id(collection_id, IdKind.COLLECTION),
             "enrol": pin.check_enrolment,
-            "update_person": lambda person: pin.check_id(person.person_id, IdKind.PERSON),
-            "delete_person": lambda _company, person_id: pin.check_id(person_id, IdKind.PERSON),
-            "delete_face": lambda _company, face_id: pin.check_id(face_id, IdKind.FACE),
+            "update_person": lambda person, **_: pin.check_id(person.person_id, IdKind.PERSON),
+            "delete_person": lambda _company, person_id, **_: pin.check_id(person_id, IdKind.PERSON),
+            "delete_face": lambda _company, face_id, **_: pin.check_id(face_id, IdKind.FACE),
             "publish_segments": lambda collection, *_: pin.check_id(collection.collection_id, IdKind.COLLECTION),
-            "reissue": lambda collection, *_: pin.check_id(collection.collection_id, IdKind.COLLECTION),
+            "reissue": lambda collection, *_, **__: pin.check_id(collection.collection_id, IdKind.COLLECTION),
             "settle": lambda collection_id, _sequence: pin.check_id(collection_id, IdKind.COLLECTION),
             "create_import": lambda _import, collection_id, _company: pin.check_id(collection_id, IdKind.COLLECTION),
         }

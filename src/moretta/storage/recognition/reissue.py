@@ -12,6 +12,7 @@ from moretta.core.errors import Conflict
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import PackedSegment
+from moretta.storage.ledger.comparing import note_comparable
 from moretta.storage.recognition.collections import CollectionRow, advance, lock_collection, threshold_columns
 from moretta.storage.recognition.faces import chunked, remove_faces, rows_not_since
 from moretta.storage.recognition.outside import Kind, doom, take
@@ -101,6 +102,7 @@ def _leave_none_behind(
     if _other_model(row, collection):
         for theirs in rows_not_since(connection, collection.collection_id, sequence):
             remove_faces(connection, theirs, sequence, now)
+            note_comparable(connection, theirs[0].person_id, now)
     elif collection.scheme is Scheme.SHARES:
         settled = (faces.c.segment_id.is_(None), faces.c.payload.is_(None))
         connection.execute(faces.update().where(*behind, *settled).values(sequence=sequence))

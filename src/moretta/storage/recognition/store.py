@@ -12,9 +12,12 @@ from sqlalchemy import Connection, Engine, select
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.gallery import GalleryDelta, SegmentInfo
 from moretta.core.key_service import SubjectCipher
+from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Collection, FaceRecord, Person
 from moretta.core.recognition_store import NewFace, PackedSegment, Unfinished
 from moretta.storage.database import Checkpoint, exclusive, forget_deleted, no_checkpoint, reading, writing_rows
+from moretta.storage.ledger import append
+from moretta.storage.ledger.comparing import note_comparable
 from moretta.storage.recognition import (
     collections,
     enrolment,
@@ -56,9 +59,9 @@ class SqlRecognitionStore:
         """Leave to others what was announced and not put to use. Idempotent; the engine stays open."""
         self._owner.close()
 
-    def create_collection(self, collection: Collection) -> None:
+    def create_collection(self, collection: Collection, *, entries: Sequence[LogEntry] = ()) -> None:
         """Keep a new collection."""
-        with self._writing("create-collection") as connection:
+        with self._writing("create-collection", entries) as connection:
             collections.create_collection(connection, collection)
 
     def collection(self, company_id: str, collection_id: str) -> Collection:
@@ -71,14 +74,14 @@ class SqlRecognitionStore:
         with reading(self._engine) as connection:
             return collections.list_collections(connection, company_id, limit, after)
 
-    def update_collection(self, collection: Collection) -> None:
+    def update_collection(self, collection: Collection, *, entries: Sequence[LogEntry] = ()) -> None:
         """Change what may change of a collection."""
-        with self._writing("update-collection") as connection:
+        with self._writing("update-collection", entries) as connection:
             collections.update_collection(connection, collection)
 
-    def delete_collection(self, company_id: str, collection_id: str) -> None:
+    def delete_collection(self, company_id: str, collection_id: str, *, entries: Sequence[LogEntry] = ()) -> None:
         """Delete a collection and all that is its."""
-        with self._deleting("delete-collection") as connection:
+        with self._deleting("delete-collection", entries) as connection:
             collections.delete_collection(connection, collection_id, company_id, self._now())
 
     def enrol(
@@ -90,13 +93,16 @@ class SqlRecognitionStore:
         replaces: Sequence[str] = (),
         import_item: tuple[str, str] | None = None,
         wrapped_key: bytes | None = None,
+        entries: Sequence[LogEntry] = (),
     ) -> list[FaceRecord]:
         """Keep faces of a person."""
         with reading(self._engine) as connection:
             known = enrolment.known_key(connection, person, wrapped_key)
         to_keep = enrolment.seal_enrolment(known, self._cipher, person, faces, wrapped_key)
-        with self._writing("enrol") as connection:
-            return enrolment.enrol(connection, collection, to_keep, replaces, import_item, self._now())
+        with self._writing("enrol", entries) as connection:
+            records = enrolment.enrol(connection, collection, to_keep, replaces, import_item, self._now())
+            note_comparable(connection, person.person_id, self._now())
+            return records
 
     def person(self, company_id: str, person_id: str) -> Person:
         """The person."""
@@ -112,18 +118,19 @@ class SqlRecognitionStore:
         keys = self._keys()
         return [persons.to_person(row, keys) for row in rows]
 
-    def update_person(self, person: Person) -> None:
+    def update_person(self, person: Person, *, entries: Sequence[LogEntry] = ()) -> None:
         """Change a person's name, attributes and state."""
         with reading(self._engine) as connection:
             row = persons.find_person(connection, person.person_id, person.company_id)
         key = self._cipher.opened(person.person_id, row.wrapped)
         profile = sealed.seal_profile(self._cipher, key, person.name, person.attributes)
-        with self._writing("update-person") as connection:
+        with self._writing("update-person", entries) as connection:
             persons.change_person(connection, person, profile)
+            note_comparable(connection, person.person_id, self._now())
 
-    def delete_person(self, company_id: str, person_id: str) -> None:
+    def delete_person(self, company_id: str, person_id: str, *, entries: Sequence[LogEntry] = ()) -> None:
         """Delete a person."""
-        with self._deleting("delete-person") as connection:
+        with self._deleting("delete-person", entries) as connection:
             persons.delete_person(connection, person_id, company_id, self._now())
 
     def faces(self, company_id: str, person_id: str) -> list[FaceRecord]:
@@ -132,13 +139,14 @@ class SqlRecognitionStore:
             persons.find_person(connection, person_id, company_id)
             return faces.faces_of(connection, person_id)
 
-    def delete_face(self, company_id: str, face_id: str) -> FaceRecord:
+    def delete_face(self, company_id: str, face_id: str, *, entries: Sequence[LogEntry] = ()) -> FaceRecord:
         """Delete one face."""
-        with self._deleting("delete-face") as connection:
+        with self._deleting("delete-face", entries) as connection:
             seen = faces.find_face(connection, face_id, company_id)
             collection = collections.lock_collection(connection, seen.collection_id, company_id)
             row = faces.find_face(connection, face_id, company_id)
             faces.remove_faces(connection, [row], collections.advance(connection, collection), self._now())
+            note_comparable(connection, row.person_id, self._now())
             return faces.to_face(row)
 
     def faces_at(self, collection_id: str, rows: Sequence[int]) -> dict[int, FaceRecord]:
@@ -196,11 +204,13 @@ class SqlRecognitionStore:
         new_key_id: str,
         payloads: Sequence[tuple[int, bytes]],
         added: Sequence[PackedSegment],
+        *,
+        entries: Sequence[LogEntry] = (),
     ) -> None:
         """Switch the collection to another key."""
         with reading(self._engine) as connection:
             rows = reissue.seal_rows(connection, self._keys(), collection.collection_id, payloads)
-        with self._writing("reissue") as connection:
+        with self._writing("reissue", entries) as connection:
             reissue.reissue(connection, collection, new_key_id, rows, added, self._now())
 
     def announce_blob(self, blob_id: str) -> None:
@@ -264,15 +274,16 @@ class SqlRecognitionStore:
                 persons.rewrap(connection, person_id, old, new)
 
     @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
+    def _writing(self, what: str, entries: Sequence[LogEntry] = ()) -> Iterator[Connection]:
         with writing_rows(self._engine) as connection:
             yield connection
+            append(connection, entries)
             self._checkpoint(f"{what}:before-commit")
         self._checkpoint(f"{what}:after-commit")
 
     @contextmanager
-    def _deleting(self, what: str) -> Iterator[Connection]:
-        with self._writing(what) as connection:
+    def _deleting(self, what: str, entries: Sequence[LogEntry]) -> Iterator[Connection]:
+        with self._writing(what, entries) as connection:
             yield connection
         forget_deleted(self._engine)
 

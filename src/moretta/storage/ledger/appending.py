@@ -1,0 +1,73 @@
+"""Appending to the log within a transaction: the entries, the hashes they complete, the head.
+
+Belongs here: the order of it. Does not belong here: transactions, which the stores begin.
+
+The head's row is locked last, after every lock that the act itself takes: appenders then wait for one another only while one of
+them commits, and never in a circle. Indexes have no gaps, because an appender that fails takes its entries with it.
+"""
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, select
+
+from moretta.core.errors import LogBroken
+from moretta.core.ledger import LogEntry
+from moretta.core.ledger_store import LogHead
+from moretta.core.merkle import HASH_BYTES, Edge, leaf_hash
+from moretta.storage.ledger.nodes import node_number
+from moretta.storage.tables_ledger import log_entries, log_head, log_nodes
+from moretta.storage.upsert import insert_into
+
+_NUMBER = 1
+
+
+def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
+    """Append entries; their indexes. Call it as the last thing of the transaction.
+
+    Raises:
+        LogBroken: the head does not fit itself; nothing may be added to such a log.
+    """
+    if not entries:
+        return []
+    head = read_head(connection, lock=True)
+    leaves = [entry.leaf() for entry in entries]
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    edge, made = head.edge.grown(hashes)
+    indexes = list(range(head.size, edge.size))
+    rows = [
+        {"entry_index": index, "company_id": entry.company_id, "leaf_hash": hashed, "leaf": leaf}
+        for index, entry, hashed, leaf in zip(indexes, entries, hashes, leaves, strict=True)
+    ]
+    connection.execute(log_entries.insert(), rows)
+    if made:
+        nodes = [{"node_number": node_number(node), "hash": hashed} for node, hashed in made]
+        connection.execute(log_nodes.insert(), nodes)
+    changed = {"size": edge.size, "edge": b"".join(edge.hashes)}
+    connection.execute(log_head.update().where(log_head.c.number == _NUMBER).values(changed))
+    return indexes
+
+
+def read_head(connection: Connection, *, lock: bool) -> LogHead:
+    """How the log stands; made where there is none. With `lock`, nobody else appends until the transaction ends.
+
+    Raises:
+        LogBroken: it does not fit itself.
+    """
+    query = select(log_head).where(log_head.c.number == _NUMBER)
+    query = query.with_for_update() if lock else query
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        first = {"number": _NUMBER, "log_id": secrets.token_hex(12), "size": 0, "edge": b""}
+        connection.execute(insert_into(connection, log_head).values(first).on_conflict_do_nothing())
+        row = connection.execute(query).one()
+    return _head(row)
+
+
+def _head(row: Row[tuple[object, ...]]) -> LogHead:
+    edge = bytes(row.edge)
+    hashes = tuple(edge[start : start + HASH_BYTES] for start in range(0, len(edge), HASH_BYTES))
+    try:
+        return LogHead(row.log_id, Edge(row.size, hashes))
+    except ValueError:
+        raise LogBroken("the log's head does not fit its size: it was changed; restore the database") from None
