@@ -55,16 +55,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one person said. `choices` is empty where they rejected. `reviewer`: an API key's id, or a local user's."""
+    """What one person said. `reviewer`: an API key's id, or a local user's. `choices`: whom they confirmed and who is there."""
 
     reviewer: str
     at: datetime
+    confirms: bool
     choices: frozenset[Choice] = frozenset()
-
-    @property
-    def confirms(self) -> bool:
-        """Whether it confirms somebody."""
-        return bool(self.choices)
 
 
 @dataclass(frozen=True, slots=True)

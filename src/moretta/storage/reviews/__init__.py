@@ -1,0 +1,1 @@
+"""What people decide about recognition, in SQL: proposed matches, approvals, policies that held."""
