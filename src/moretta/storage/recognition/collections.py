@@ -10,6 +10,7 @@ from moretta.core.errors import Conflict, NotFound
 from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState, Thresholds
+from moretta.storage.consents.forgetting import forget_challenges, forget_people
 from moretta.storage.ledger.comparing import forget_comparisons_in, forget_comparisons_of
 from moretta.storage.recognition.outside import Kind, doom, take
 from moretta.storage.schema import (
@@ -102,6 +103,8 @@ def delete_collection(connection: Connection, collection_id: str, company_id: st
     its_people = select(persons.c.person_id).where(persons.c.collection_id == collection_id)
     forget_comparisons_of(connection, its_people)
     forget_comparisons_in(connection, collection_id)
+    forget_people(connection, its_people)
+    forget_challenges(connection, collection_id)
     connection.execute(import_items.delete().where(import_items.c.import_id.in_(its_imports)))
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id.in_(its_people)))
     for table in (imports, removed_rows, segments, faces, persons, collections):

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 from moretta.core.clock import from_second, to_second
 from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Person, PersonState
+from moretta.storage.consents.forgetting import forget_people
 from moretta.storage.ledger.comparing import forget_comparisons_of
 from moretta.storage.recognition.collections import advance, lock_collection
 from moretta.storage.recognition.faces import face_rows, remove_faces
@@ -96,7 +97,9 @@ def delete_person(connection: Connection, person_id: str, company_id: str, now: 
     find_person(connection, person_id, company_id)
     theirs = face_rows(connection, person_id)
     remove_faces(connection, theirs, advance(connection, collection), now)
-    forget_comparisons_of(connection, select(persons.c.person_id).where(persons.c.person_id == person_id))
+    them = select(persons.c.person_id).where(persons.c.person_id == person_id)
+    forget_comparisons_of(connection, them)
+    forget_people(connection, them)
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id == person_id))
     connection.execute(persons.delete().where(persons.c.person_id == person_id))
     connection.execute(erased_persons.insert().values(person_id=person_id, company_id=company_id, erased_at=now))
