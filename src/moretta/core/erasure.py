@@ -5,8 +5,8 @@ Belongs here: the pure plan, the durable state of an erasure, certificates and t
 
     planned -> stopped -> deleted -> swept -> certified
 
-Each step is repeated until it is recorded, so that an erasure ends however often its process dies. A certificate holds no name, no
-template and no person's id: only a salted commitment that nobody can open once the person's key is destroyed.
+Each step is repeated until it is recorded, so that an erasure ends however often its process dies. A certificate holds no name,
+no template and no person's id: only a salted commitment that nobody can open once the person's key is destroyed.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from moretta.core.clock import to_second
 from moretta.core.ledger import LogEntry
 
 CERTIFICATE_TYPE = "moretta.erasure-certificate.v1"
-# Where a window of a sealed value or wrapped key is looked for: 96 bits of it are its random nonce, so that nothing else is like it.
+# A window of a sealed value or wrapped key that is looked for: 96 bits of it are its random nonce, so nothing else is like it.
 MARKER_BYTES = 16
 
 

@@ -412,12 +412,16 @@ class ModelMismatch(RecognitionError):
 
 
 class PersonErased(RecognitionError):
-    """There was such a person, and everything about them was erased."""
+    """There was such a person, and everything about them was erased; `certificate_id` says how, where there is one."""
 
     code = "person.erased"
     title = "The person was erased"
     status = 410
     exit_code = 66
+
+    def __init__(self, detail: str, certificate_id: str | None = None) -> None:
+        super().__init__(detail if certificate_id is None else f"{detail} (certificate {certificate_id})")
+        self.certificate_id = certificate_id
 
 
 class PersonRestricted(RecognitionError):

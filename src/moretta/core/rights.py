@@ -6,7 +6,7 @@ SQL, HTTP.
     received -> in_progress -> fulfilled | refused
          \\-> extended ->/
 
-Source of the clock: GDPR Art. 12(3): one month from receipt, plus two more where necessary, told within the first with the reason.
+Source of the clock: GDPR Art. 12(3): one month from receipt, plus two more where necessary, told within the first with a reason.
 """
 
 import calendar
@@ -75,8 +75,8 @@ class RequestedBy(StrEnum):
 class RequestDetails:
     """What is sealed of a request under the person's data key, and gone with it.
 
-    `wishes`: the new name and attributes of a rectification (`name`, `attribute:<key>`); `reason`: why it was extended, refused or
-    overridden, or the recorded grounds; `outcome`: what was done, in words.
+    `wishes`: the new name and attributes of a rectification (`name`, `attribute:<key>`); `reason`: why it was extended, refused
+    or overridden, or the recorded grounds; `outcome`: what was done, in words.
     """
 
     wishes: tuple[tuple[str, str], ...] = field(default=(), repr=False)

@@ -9,6 +9,7 @@ what it means on SQLite; `writing_rows` takes none, and its caller locks the row
 That is why no transaction needs to be repeated: neither fails for having run beside another.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ from moretta.storage.versions import HUB, SERVICE, Schema, bring_up_to_date, is_
 Checkpoint = Callable[[str], None]
 
 _WHOLE_DATABASE = "write"
+# A reader holds the log for as long as a statement or a search takes: a second is a long time for one.
+_EMPTYING_ATTEMPTS, _EMPTYING_PAUSE_S = 20, 0.05
 
 
 def no_checkpoint(_: str) -> None:
@@ -105,6 +108,18 @@ def forget_deleted(engine: Engine) -> None:
     if not is_postgresql(engine):
         with _told(engine):
             empty_log(engine)
+
+
+def overwritten(engine: Engine) -> bool:
+    """As `forget_deleted`, tried again for a moment; False where somebody still reads the old log."""
+    if is_postgresql(engine):
+        return True
+    for attempt in range(_EMPTYING_ATTEMPTS):
+        time.sleep(_EMPTYING_PAUSE_S if attempt else 0)
+        with _told(engine):
+            if empty_log(engine):
+                return True
+    return False
 
 
 def is_postgresql(engine: Engine) -> bool:

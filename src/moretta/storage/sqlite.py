@@ -47,8 +47,8 @@ def require_wal(engine: Engine) -> None:
         raise StorageUnusable("expected a file system on which SQLite can keep a WAL; choose a local data folder")
 
 
-def empty_log(engine: Engine) -> None:
-    """Let the write-ahead log forget what was deleted, unless somebody reads or writes right now: the next one will.
+def empty_log(engine: Engine) -> bool:
+    """Let the write-ahead log forget what was deleted; False where somebody reads or writes right now: the next one will.
 
     Deleted rows are overwritten in the database (`secure_delete`), but stand in the log until it is emptied.
     """
@@ -56,10 +56,11 @@ def empty_log(engine: Engine) -> None:
     try:
         cursor = raw.cursor()
         cursor.execute("PRAGMA busy_timeout=0")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        told = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     finally:
         raw.close()
+    return told is not None and told[0] == 0
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from moretta.core.recognition import Collection, CollectionState, Thresholds
 from moretta.storage.consents.forgetting import forget_challenges, forget_people
 from moretta.storage.ledger.comparing import forget_comparisons_in, forget_comparisons_of
 from moretta.storage.recognition.outside import Kind, doom, take
+from moretta.storage.rights.forgetting import forget_requests_of
 from moretta.storage.schema import (
     announced,
     collections,
@@ -104,6 +105,7 @@ def delete_collection(connection: Connection, collection_id: str, company_id: st
     forget_comparisons_of(connection, its_people)
     forget_comparisons_in(connection, collection_id)
     forget_people(connection, its_people)
+    forget_requests_of(connection, its_people)
     forget_challenges(connection, collection_id)
     connection.execute(import_items.delete().where(import_items.c.import_id.in_(its_imports)))
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id.in_(its_people)))

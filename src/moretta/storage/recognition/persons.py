@@ -13,7 +13,9 @@ from moretta.storage.ledger.comparing import forget_comparisons_of
 from moretta.storage.recognition.collections import advance, lock_collection
 from moretta.storage.recognition.faces import face_rows, remove_faces
 from moretta.storage.recognition.sealed import OpenedKeys, open_profile
+from moretta.storage.rights.forgetting import forget_requests_of
 from moretta.storage.schema import erased_persons, faces, persons, subject_keys
+from moretta.storage.tables_rights import erasures
 
 PersonRow = Row[tuple[object, ...]]
 
@@ -39,7 +41,9 @@ def absent_person(connection: Connection, person_id: str, company_id: str | None
     if company_id is not None:
         was_there = was_there.where(erased_persons.c.company_id == company_id)
     if connection.execute(was_there).one_or_none() is not None:
-        return PersonErased("this person was erased; enrol them anew if they consent again")
+        certified = select(erasures.c.certificate_id).where(erasures.c.person_id == person_id, erasures.c.revision > 0)
+        certificate_id = connection.execute(certified).scalar_one_or_none()
+        return PersonErased("this person was erased; enrol them anew if they consent again", certificate_id)
     return NotFound("expected the id of a person of this company; list a collection's persons to see the ids")
 
 
@@ -100,6 +104,7 @@ def delete_person(connection: Connection, person_id: str, company_id: str, now: 
     them = select(persons.c.person_id).where(persons.c.person_id == person_id)
     forget_comparisons_of(connection, them)
     forget_people(connection, them)
+    forget_requests_of(connection, them)
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id == person_id))
     connection.execute(persons.delete().where(persons.c.person_id == person_id))
     connection.execute(erased_persons.insert().values(person_id=person_id, company_id=company_id, erased_at=now))

@@ -1,0 +1,1 @@
+"""Erasures, certificates, rights requests and notices in SQL; `erasures.SqlErasureStore` and `requests.SqlRightsStore`."""

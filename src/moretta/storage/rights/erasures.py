@@ -1,0 +1,173 @@
+"""`core.erasure.ErasureStore` in SQL: each method one transaction.
+
+Belongs here: transactions and rows of erasures and certificates. Does not belong here: deleting a person (see
+`recognition.persons`), signing.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy import Connection, Engine, Row, or_, select
+
+from moretta.core.erasure import Erasure, ErasureStep, PersonHoldings, StoredCertificate
+from moretta.core.errors import NotFound
+from moretta.core.ledger import LogEntry
+from moretta.storage.database import Checkpoint, no_checkpoint, overwritten, reading, writing_rows
+from moretta.storage.ledger import append
+from moretta.storage.rights.holdings import find_holdings
+from moretta.storage.rights.records import to_erasure, to_record, without_traces
+from moretta.storage.tables_rights import certificates, erasures
+from moretta.storage.upsert import insert_into
+
+
+class SqlErasureStore:
+    """One region's erasures. Safe to share between threads and processes; the engine stays open.
+
+    Each write passes two checkpoints, `<what>:before-commit` and `<what>:after-commit`.
+    """
+
+    def __init__(self, engine: Engine, checkpoint: Checkpoint = no_checkpoint) -> None:
+        self._engine, self._checkpoint = engine, checkpoint
+
+    def holdings(self, company_id: str, person_id: str) -> PersonHoldings:
+        """As `ErasureStore.holdings`."""
+        with reading(self._engine) as connection:
+            return find_holdings(connection, company_id, person_id)
+
+    def begin(self, erasure: Erasure, entries: Sequence[LogEntry] = ()) -> Erasure:
+        """As `ErasureStore.begin`."""
+        values = {
+            "certificate_id": erasure.certificate_id,
+            "company_id": erasure.company_id,
+            "person_id": erasure.person_id,
+            "collection_id": erasure.collection_id,
+            "step": erasure.step.value,
+            "revision": erasure.revision,
+            "waiting": False,
+            "record": to_record(erasure),
+        }
+        with self._writing("begin-erasure") as connection:
+            new = insert_into(connection, erasures).values(values).on_conflict_do_nothing()
+            if connection.execute(new.returning(erasures.c.certificate_id)).one_or_none() is not None:
+                append(connection, entries)
+            return _found(connection, erasure.company_id, erasure.person_id)
+
+    def erasure_of(self, company_id: str, person_id: str) -> Erasure:
+        """As `ErasureStore.erasure_of`."""
+        with reading(self._engine) as connection:
+            return _found(connection, company_id, person_id)
+
+    def advance(self, erasure: Erasure, entries: Sequence[LogEntry] = ()) -> Erasure:
+        """As `ErasureStore.advance`."""
+        before = list(ErasureStep)[erasure.step.place - 1]
+        mine = (erasures.c.certificate_id == erasure.certificate_id, erasures.c.step == before.value)
+        with self._writing(f"erasure-{erasure.step}") as connection:
+            changed = erasures.update().where(*mine).values(step=erasure.step.value, record=to_record(erasure))
+            if connection.execute(changed).rowcount == 1:
+                append(connection, entries)
+            return _found(connection, erasure.company_id, erasure.person_id)
+
+    def unfinished(self, limit: int) -> list[Erasure]:
+        """As `ErasureStore.unfinished`."""
+        open_ones = or_(erasures.c.waiting.is_(True), erasures.c.step != ErasureStep.CERTIFIED.value)
+        unsigned = erasures.c.certificate_id.in_(
+            select(certificates.c.certificate_id).where(certificates.c.document.is_(None))
+        )
+        query = select(erasures).where(or_(open_ones, unsigned)).order_by(erasures.c.certificate_id).limit(limit)
+        with reading(self._engine) as connection:
+            return [_to_erasure(row) for row in connection.execute(query).all()]
+
+    def certify(self, erasure: Erasure, body: bytes, entry: LogEntry) -> int | None:
+        """As `ErasureStore.certify`."""
+        kept = without_traces(replace(erasure, step=ErasureStep.CERTIFIED))
+        mine = (
+            erasures.c.certificate_id == erasure.certificate_id,
+            erasures.c.revision == erasure.revision - 1,
+            erasures.c.step.in_((ErasureStep.SWEPT.value, ErasureStep.CERTIFIED.value)),
+        )
+        changes = {
+            "step": kept.step.value,
+            "revision": kept.revision,
+            "waiting": bool(kept.findings.waiting),
+            "record": to_record(kept),
+        }
+        with self._writing("certify") as connection:
+            if connection.execute(erasures.update().where(*mine).values(changes)).rowcount != 1:
+                return None
+            index = append(connection, [entry])[0]
+            row = {
+                "certificate_id": erasure.certificate_id,
+                "revision": erasure.revision,
+                "company_id": erasure.company_id,
+                "log_index": index,
+                "entry": entry.leaf(),
+                "body": body,
+                "document": None,
+            }
+            connection.execute(certificates.insert().values(row))
+            return index
+
+    def uncertified(self, certificate_id: str) -> tuple[bytes, bytes, int] | None:
+        """As `ErasureStore.uncertified`."""
+        query = select(certificates).where(certificates.c.certificate_id == certificate_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query.order_by(certificates.c.revision.desc()).limit(1)).one_or_none()
+        if row is None or row.document is not None:
+            return None
+        return bytes(row.body), bytes(row.entry), row.log_index
+
+    def keep_document(self, certificate_id: str, revision: int, document: bytes) -> None:
+        """As `ErasureStore.keep_document`."""
+        mine = (
+            certificates.c.certificate_id == certificate_id,
+            certificates.c.revision == revision,
+            certificates.c.document.is_(None),
+        )
+        with self._writing("keep-certificate") as connection:
+            connection.execute(certificates.update().where(*mine).values(document=document))
+
+    def certificate(self, company_id: str, certificate_id: str) -> StoredCertificate:
+        """As `ErasureStore.certificate`."""
+        mine = (
+            certificates.c.certificate_id == certificate_id,
+            certificates.c.company_id == company_id,
+            certificates.c.document.is_not(None),
+        )
+        query = select(certificates).where(*mine).order_by(certificates.c.revision.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("expected the id of a certificate of this company")
+        return StoredCertificate(row.certificate_id, row.company_id, row.revision, row.log_index, bytes(row.document))
+
+    def overwrite_deleted(self) -> bool:
+        """As `ErasureStore.overwrite_deleted`."""
+        return overwritten(self._engine)
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[Connection]:
+        with writing_rows(self._engine) as connection:
+            yield connection
+            self._checkpoint(f"{what}:before-commit")
+        self._checkpoint(f"{what}:after-commit")
+
+
+def _found(connection: Connection, company_id: str, person_id: str) -> Erasure:
+    mine = (erasures.c.person_id == person_id, erasures.c.company_id == company_id)
+    row = connection.execute(select(erasures).where(*mine)).one_or_none()
+    if row is None:
+        raise NotFound("expected the id of a person of this company whose erasure was begun")
+    return _to_erasure(row)
+
+
+def _to_erasure(row: Row[tuple[object, ...]]) -> Erasure:
+    return to_erasure(
+        bytes(row.record),
+        certificate_id=row.certificate_id,
+        company_id=row.company_id,
+        person_id=row.person_id,
+        collection_id=row.collection_id,
+        step=row.step,
+        revision=row.revision,
+    )
