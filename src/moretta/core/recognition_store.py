@@ -109,6 +109,9 @@ class RecognitionStore(Protocol):
     def faces(self, company_id: str, person_id: str) -> list[FaceRecord]:
         """The person's faces, the oldest first."""
 
+    def face(self, company_id: str, face_id: str) -> FaceRecord:
+        """One face."""
+
     def delete_face(self, company_id: str, face_id: str, *, entries: Sequence[LogEntry] = ()) -> FaceRecord:
         """Delete one face; its photo becomes `Unfinished` unless another face uses it."""
 

@@ -3,18 +3,26 @@
 Belongs here: finding all that one key service wraps. Does not belong here: the steps of a change (see `keys.rotation`).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from moretta.core.clock import utc_now
 from moretta.core.errors import RequestInvalid
+from moretta.core.ledger import EntryKind
 from moretta.keys.envelope import Envelope
 from moretta.keys.rotation import SETTLE_S, MasterKeyChange, change_master_key
 from moretta.settings import Settings
 from moretta.storage.database import open_database
+from moretta.storage.ledger.store import SqlLedger
 from moretta.storage.recognition.store import SqlRecognitionStore
+from moretta.use_cases.recognition.acts import entry
 from moretta.wiring.database import database_place
 from moretta.wiring.key_holding import Keys, opened_keys
+from moretta.wiring.ledgers import rewrap_signing_keys_in
 from moretta.wiring.regions_file import RegionPlan, RegionsPlan, folder_in, local_plan, read_regions
 from moretta.wiring.service import DATABASE_NAME
 
@@ -47,9 +55,13 @@ def change_of_master_key(
     with ExitStack() as stack:
         opened = [stack.enter_context(_opened(plan, found)) for found in sharing]
         service = opened[0].service
-        stores = [stack.enter_context(_store(_database(settings, found), opened[0])) for found in sharing]
+        engines = [stack.enter_context(_engine(_database(settings, found))) for found in sharing]
+        stores = [stack.enter_context(closing(SqlRecognitionStore(engine, Envelope(service)))) for engine in engines]
         rewraps: list[Callable[[], int]] = [keys.rewrap_gallery_keys for keys in opened]
-        return change_master_key(
+        rewraps += [partial(rewrap_signing_keys_in, engine, service) for engine in engines]
+        logs = [SqlLedger(engine) for engine in engines]
+        _tell(logs, {"step": "begun"})
+        change = change_master_key(
             service,
             Envelope(service),
             stores,
@@ -57,6 +69,14 @@ def change_of_master_key(
             anew=anew,
             settle_s=settle_s,
         )
+        _tell(logs, {"step": "done", "new": change.active})
+        return change
+
+
+def _tell(logs: Sequence[SqlLedger], facts: Mapping[str, str]) -> None:
+    """Tell every region's log that the master key is changed. It is the deployment's, and so no company's."""
+    for log in logs:
+        log.append([entry(EntryKind.KEY_CHANGED, utc_now, "", {"change": "master-key", **facts})])
 
 
 def _plan(settings: Settings) -> RegionsPlan:
@@ -84,13 +104,9 @@ def _opened(plan: RegionsPlan, region: RegionPlan) -> Iterator[Keys]:
 
 
 @contextmanager
-def _store(where: Path | str, keys: Keys) -> Iterator[SqlRecognitionStore]:
+def _engine(where: Path | str) -> Iterator[Engine]:
     engine = open_database(where)
     try:
-        store = SqlRecognitionStore(engine, Envelope(keys.service))
-        try:
-            yield store
-        finally:
-            store.close()
+        yield engine
     finally:
         engine.dispose()

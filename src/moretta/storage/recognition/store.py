@@ -139,6 +139,11 @@ class SqlRecognitionStore:
             persons.find_person(connection, person_id, company_id)
             return faces.faces_of(connection, person_id)
 
+    def face(self, company_id: str, face_id: str) -> FaceRecord:
+        """One face."""
+        with reading(self._engine) as connection:
+            return faces.to_face(faces.find_face(connection, face_id, company_id))
+
     def delete_face(self, company_id: str, face_id: str, *, entries: Sequence[LogEntry] = ()) -> FaceRecord:
         """Delete one face."""
         with self._deleting("delete-face", entries) as connection:

@@ -27,11 +27,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The persons who match, the most similar first, where that was compared, and how far behind that place was."""
+    """The persons who match, the most similar first, where that was compared, how far behind that place was, and with how many
+    references."""
 
     candidates: tuple[Candidate, ...]
     region: str
     behind: int
+    compared: int
 
 
 def decide(
@@ -62,7 +64,7 @@ def decide(
     ranks = {rank: place for place, rank in enumerate(sorted({c.rank for c in best.values()}), start=1)}
     ordered = sorted(best.values(), key=lambda candidate: candidate.rank)[:limit]
     renumbered = tuple(Candidate(c.person_id, c.face_id, ranks[c.rank], c.band) for c in ordered)
-    return Decision(renumbered, answer.region, answer.behind)
+    return Decision(renumbered, answer.region, answer.behind, int(answer.sealed.counted.sum()))
 
 
 def retried(attempt: Callable[[], Result]) -> Result:

@@ -5,7 +5,7 @@ Belongs here: the archive's form. Does not belong here: signatures, and a single
     collection.json   name, purpose, model, settings
     persons.jsonl     one person a line: id, name, attributes, state, when enrolled
     faces.jsonl       one face a line: id, person, quality, when enrolled, the name of its photo in this archive
-    photos/*.jpg
+    photos/*.jpg      where the policy lets photos out under the collection's purpose
 """
 
 import json
@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from moretta.core.clock import to_second
+from moretta.core.policy import Action, Output
 from moretta.core.recognition import Collection, FaceRecord, Person
-from moretta.use_cases.recognition import photos
+from moretta.use_cases.recognition import acts, photos
 from moretta.use_cases.recognition.means import Means, Region
 
 _PAGE = 200
@@ -24,6 +25,10 @@ _PAGE = 200
 def export(means: Means, company_id: str, collection_id: str, sink: BinaryIO) -> int:
     """See `Recognition.export`."""
     region, collection = means.opened(company_id, collection_id)
+    allowed = means.guard.on(collection, Action.EXPORT)
+    with_photos = allowed.purpose is not None and Output.PHOTO in allowed.purpose.outputs
+    # Before a byte is handed out: an export that is cut off was one as well.
+    region.log.append([acts.exported(means.clock, collection)])
     faces: list[FaceRecord] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("collection.json", _line(_collection(collection)))
@@ -35,8 +40,8 @@ def export(means: Means, company_id: str, collection_id: str, sink: BinaryIO) ->
                 count += 1
         with archive.open("faces.jsonl", "w") as lines:
             for face in faces:
-                lines.write(_line(_face(face)))
-        for face in faces:
+                lines.write(_line(_face(face, with_photos)))
+        for face in faces if with_photos else ():
             _add_photo(region, archive, face)
     return count
 
@@ -82,13 +87,13 @@ def _person(person: Person) -> dict[str, object]:
     }
 
 
-def _face(face: FaceRecord) -> dict[str, object]:
+def _face(face: FaceRecord, with_photo: bool) -> dict[str, object]:
     return {
         "face_id": face.face_id,
         "person_id": face.person_id,
         "quality": round(face.quality, 1),
         "created_at": to_second(face.created_at),
-        "photo": _photo_name(face),
+        "photo": _photo_name(face) if with_photo else None,
     }
 
 

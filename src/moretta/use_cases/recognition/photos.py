@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 from moretta.core.errors import NotFound
 from moretta.core.key_service import Place, SubjectKey
+from moretta.core.policy import Action
 from moretta.core.recognition import FaceRecord, IdKind
+from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.leftovers import Made
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.results import PhotoOfPerson
@@ -20,12 +22,15 @@ def of_person(means: Means, company_id: str, person_id: str, face_id: str | None
     """See `Recognition.photo`."""
     region = means.home(person_id, IdKind.PERSON)
     person = region.store.person(company_id, person_id)
+    means.guard.on(region.store.collection(company_id, person.collection_id), Action.PHOTO)
     faces = [face for face in region.store.faces(company_id, person_id) if face_id in (None, face.face_id)]
     stored = [face for face in faces if face.photo_id is not None]
     if not stored:
         raise NotFound("no photo of this person is stored; photos are kept only where `store=photo` was asked for")
     key = region.cipher.opened(person.person_id, region.store.subject_key(person_id))
-    return PhotoOfPerson(opened(region, key, stored[-1]), stored[-1].created_at)
+    content = opened(region, key, stored[-1])
+    region.log.append([acts.photo_viewed(means.clock, person, key)])
+    return PhotoOfPerson(content, stored[-1].created_at)
 
 
 def keep(means: Means, region: Region, key: SubjectKey, content: bytes, made: Made) -> str:

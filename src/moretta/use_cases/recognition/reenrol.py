@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from moretta.core.errors import RequestInvalid
+from moretta.core.policy import Action
 from moretta.core.protection import ProtectionTerms
 from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import Collection, Person, Thresholds
-from moretta.use_cases.recognition import photos
+from moretta.use_cases.recognition import acts, photos
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.reissue import finish, switching
 from moretta.use_cases.recognition.results import OnStep, Reenrolment, StepProgress
@@ -29,6 +30,7 @@ def reenrol(
 ) -> Reenrolment:
     """See `Recognition.reenrol`."""
     region, collection = means.opened(company_id, collection_id)
+    means.guard.on(collection, Action.REENROL)
     card = means.card(model)
     if card.model_id == collection.model_id:
         raise RequestInvalid("expected another model than the collection's own; `reissue` renews its key")
@@ -46,7 +48,8 @@ def reenrol(
                     on_step(StepProgress("persons", done, 0))
             means.checkpoint("reissue:before")
             changed = replace(present, model_id=card.model_id, dimension=card.dimension, thresholds=decided)
-            region.store.reissue(changed, terms.key_id, payloads, [])
+            told = acts.key_changed(means.clock, changed, terms.key_id, "model")
+            region.store.reissue(changed, terms.key_id, payloads, [], entries=[told])
             means.checkpoint("reissue:committed")
         finish(means, region, company_id, collection_id)
     return Reenrolment(card.model_id, len(payloads), tuple(needing))

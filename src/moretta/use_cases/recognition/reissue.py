@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from moretta.core.errors import Conflict, RequestInvalid
+from moretta.core.policy import Action
 from moretta.core.protection import ProtectionTerms, Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import PackedSegment
-from moretta.use_cases.recognition import packing
+from moretta.use_cases.recognition import acts, packing
 from moretta.use_cases.recognition.leftovers import Made, sweep, undone_on_failure
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.new_key import new_key
@@ -28,6 +29,7 @@ _ALL = 2**31 - 1
 def reissue(means: Means, company_id: str, collection_id: str, on_step: OnStep | None) -> Collection:
     """See `Recognition.reissue`."""
     region, collection = means.opened(company_id, collection_id)
+    means.guard.on(collection, Action.REISSUE)
     if collection.scheme is Scheme.SHARES:
         raise RequestInvalid("a collection of scheme shares cannot be reissued: refresh its shares instead")
     card = _card_of(means, collection)
@@ -37,7 +39,8 @@ def reissue(means: Means, company_id: str, collection_id: str, on_step: OnStep |
             payloads = _payloads(region, present, terms.key_id, on_step)
             segments = _segments(means, region, present, terms.key_id, on_step, made)
             means.checkpoint("reissue:before")
-            region.store.reissue(present, terms.key_id, payloads, segments)
+            told = acts.key_changed(means.clock, present, terms.key_id, "reissue")
+            region.store.reissue(present, terms.key_id, payloads, segments, entries=[told])
             means.checkpoint("reissue:committed")
         return finish(means, region, company_id, collection_id)
 

@@ -36,7 +36,8 @@ class Comparison:
 class Verification:
     """Whether a photo shows the person claimed. `face_id`: the enrolled face that matched best; None without a match.
 
-    `from_region`: where it was compared; `behind`: how many changes of the gallery that place had not seen yet.
+    `from_region`: where it was compared; `behind`: how many changes of the gallery that place had not seen yet; `search_id`:
+    under which the act stands in the log and in "who searched me".
     """
 
     match: bool
@@ -45,16 +46,18 @@ class Verification:
     fmr: float
     from_region: str = ""
     behind: int = 0
+    search_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Who of the gallery is in a photo, face by face. `from_region` and `behind` as in `Verification`."""
+    """Who of the gallery is in a photo, face by face. `from_region`, `behind` and `search_id` as in `Verification`."""
 
     faces: tuple[SearchedFace, ...]
     fmr: float
     from_region: str = ""
     behind: int = 0
+    search_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
