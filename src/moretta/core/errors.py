@@ -25,6 +25,7 @@ MorettaError
 ├── ReviewError                    a match that people must confirm
 │   ├── ReviewClosed               decided already, or its time is over (`review.closed`)
 │   └── SameReviewer               this person confirmed it before (`review.same_person`)
+├── PersonHeld                     a legal hold keeps it from being erased (`person.held`)
 ├── RequestInvalid                 a parameter is wrong
 │   └── IdempotencyMismatch        the same key with another request
 ├── NotAuthenticated, ScopeMissing, NotFound
@@ -279,6 +280,18 @@ class SameReviewer(ReviewError):
     code = "review.same_person"
     title = "Another person must confirm"
     status = 403
+
+
+class PersonHeld(MorettaError):
+    """A legal hold keeps the person: nothing of them may be erased until it is released."""
+
+    code = "person.held"
+    title = "A legal hold keeps this person"
+    status = 423
+    exit_code = 77
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, legal_ref="GDPR Art. 17(3)(e)")
 
 
 class RequestInvalid(MorettaError):

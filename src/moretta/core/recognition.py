@@ -16,7 +16,7 @@ from moretta.core.protection import Scheme
 
 REGION = re.compile(r"[a-z][a-z0-9]{0,15}")
 _ID = re.compile(
-    r"(?P<kind>col|per|fac|imp|con|not|cha|apr|rev|cer|req)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})"
+    r"(?P<kind>col|per|fac|imp|con|not|cha|apr|rev|cer|req|hol|inc|run)_(?P<region>[a-z][a-z0-9]{0,15})_(?P<random>[0-9a-f]{24})"
 )
 
 
@@ -34,6 +34,9 @@ class IdKind(StrEnum):
     REVIEW = "rev"
     CERTIFICATE = "cer"
     REQUEST = "req"
+    HOLD = "hol"
+    INCIDENT = "inc"
+    RETENTION_RUN = "run"
 
 
 def new_id(kind: IdKind, region: str) -> str:
