@@ -27,6 +27,13 @@ def keyd(
     openings_per_minute: Annotated[
         int, typer.Option(min=1, help="How often scores may be opened under one gallery key.")
     ] = 6000,
+    tell_templates: Annotated[
+        bool,
+        typer.Option(
+            "--tell-templates",
+            help="Tell `serve` single templates, at a rate of their own: for people who ask for theirs (GDPR Art. 15).",
+        ),
+    ] = False,
 ) -> None:
     """Hold master keys and gallery keys for `moretta serve`: it gets persons' data keys and matches, never a score."""
     from moretta.cli.listening import end_in_order
@@ -40,6 +47,7 @@ def keyd(
         pkcs11=pkcs11,
         parties=_public_keys(party_key or []),
         openings_per_minute=openings_per_minute,
+        tell_templates=tell_templates,
     ) as server:
         typer.echo(f"The key holder listens on {server.address}.")
         sys.stdout.flush()

@@ -89,6 +89,14 @@ class SubjectCipher(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class StoredReference:
+    """One template as it is stored: `content` is a payload of its own, or, with `slot`, a packed segment that holds it."""
+
+    content: bytes = field(repr=False)
+    slot: int | None = None
+
+
 class KeyHolder(Protocol):
     """Holds the keys of protected galleries and opens scores. Embedded in the service, or `moretta keyd`."""
 
@@ -112,6 +120,25 @@ class KeyHolder(Protocol):
 
     def reissue_segment(self, key_id: str, new_key_id: str, segment: bytes) -> bytes:
         """As `reissue_payload`, of a whole segment."""
+
+    def reveal(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """The templates in stored references: unit vectors as the embedder made them, float32 in little-endian order.
+
+        For a person's own right of access, and nothing else: a holder counts these calls against a rate of their own, writes a
+        line of its log for each, and one that is a process of its own allows them only where it was started so.
+
+        Raises:
+            ScopeMissing: this holder does not tell templates.
+            RateLimited: too many of them.
+            RequestInvalid: nobody can read a single template under this scheme (`shares`).
+            ProbeRejected: no reference of this key.
+        """
+
+    def probes(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """The templates in stored references as probes (`ProtectedProbe.payload`) of the same key; raises as `reveal`.
+
+        For the search after an erasure that must find nobody.
+        """
 
     def keys(self) -> Sequence[str]:
         """The ids of all keys that are not destroyed."""

@@ -13,6 +13,7 @@ from typing import NoReturn
 import numpy as np
 
 from moretta.core.errors import RequestInvalid
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, ProtectionTerms, Scheme, SealedScores
 from moretta.links.frames import Json, Message
 
@@ -20,6 +21,7 @@ ACTIVE, WRAP, UNWRAP = "keys.active", "keys.wrap", "keys.unwrap"
 ROTATE, DESTROY, LIST = "keys.rotate", "keys.destroy", "keys.list"
 CREATE, TERMS, OPEN, PACK, REPACK = "holder.create", "holder.terms", "holder.open", "holder.pack", "holder.repack"
 REISSUE, REISSUE_SEGMENT = "holder.reissue", "holder.reissue-segment"
+REVEAL, PROBES = "holder.reveal", "holder.probes"
 FORGET, HELD, REWRAP = "holder.destroy", "holder.keys", "holder.rewrap"
 DONE = "done"
 
@@ -110,6 +112,24 @@ def terms_in(message: Message) -> ProtectionTerms:
     terms = ProtectionTerms(scheme, model, dimension, fields.text("key"), message.blobs[0])
     fields.end()
     return terms
+
+
+def references_message(kind: str, key_id: str, references: Sequence[StoredReference]) -> Message:
+    """Stored references as a request; slot 0 of a segment is 1, and 0 means a reference that stands alone."""
+    slots: Json = [0 if reference.slot is None else reference.slot + 1 for reference in references]
+    return Message(kind, {"key": key_id, "slots": slots}, tuple(reference.content for reference in references))
+
+
+def references_in(message: Message) -> tuple[str, list[StoredReference]]:
+    """What `references_message` made."""
+    fields = Fields(message, blobs=None)
+    key_id, slots = fields.text("key"), fields.wholes("slots")
+    fields.end()
+    if len(slots) != len(message.blobs):
+        raise RequestInvalid("expected a slot for each reference")
+    return key_id, [
+        StoredReference(content, slot - 1 if slot else None) for content, slot in zip(message.blobs, slots, strict=True)
+    ]
 
 
 def open_message(sealed: SealedScores, terms: OpenTerms) -> Message:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from moretta.core.errors import NodeUnavailable, RequestInvalid
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, ProtectionTerms, Scheme, SealedScores
 from moretta.keys import messages
 from moretta.keys.messages import Fields
@@ -95,6 +96,14 @@ class RemoteKeyHolder:
         fields = {"key": key_id, "new": new_key_id}
         return _read(self._link.call(Message(messages.REISSUE_SEGMENT, fields, (segment,)), _SLOW_S), _blob)
 
+    def reveal(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """As `KeyHolder.reveal`."""
+        return self._told(messages.REVEAL, key_id, references)
+
+    def probes(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """As `KeyHolder.probes`."""
+        return self._told(messages.PROBES, key_id, references)
+
     def keys(self) -> Sequence[str]:
         """As `KeyHolder.keys`."""
         return _read(self._link.call(Message(messages.HELD)), _ids)
@@ -102,6 +111,13 @@ class RemoteKeyHolder:
     def destroy(self, key_id: str) -> None:
         """As `KeyHolder.destroy`."""
         _read(self._link.call(Message(messages.FORGET, {"key": key_id})), _nothing)
+
+    def _told(self, kind: str, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        told = list[bytes]()
+        for reference in references:  # one at a time: a segment is megabytes
+            message = messages.references_message(kind, key_id, [reference])
+            told.append(_read(self._link.call(message, _SLOW_S, repeatable=False), _blob))
+        return told
 
     def rewrap(self) -> int:
         """Have the holder wrap its own keys under the active master key; returns how many it wrapped again."""

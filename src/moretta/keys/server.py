@@ -30,7 +30,8 @@ class KeyHandler:
     """Answers for `links.server.LinkServer`.
 
     A caller gets data keys of persons unwrapped, because it must read what it stored, and matches opened. It never gets a master
-    key, a gallery key, or a score: no message asks for one, and the key service refuses contexts of gallery keys here.
+    key, a gallery key, or a score: no message asks for one, and the key service refuses contexts of gallery keys here. Templates
+    it gets only where the holder was made to tell them.
     """
 
     def __init__(self, service: KeyService, holder: RewrappingHolder, callers: frozenset[str] = CALLERS) -> None:
@@ -50,6 +51,8 @@ class KeyHandler:
             messages.REPACK: self._repack,
             messages.REISSUE: self._reissue,
             messages.REISSUE_SEGMENT: self._reissue_segment,
+            messages.REVEAL: self._reveal,
+            messages.PROBES: self._probes,
             messages.HELD: self._held,
             messages.FORGET: self._forget,
             messages.REWRAP: self._rewrap,
@@ -133,6 +136,12 @@ class KeyHandler:
     def _reissue_segment(self, message: Message) -> Message:
         old, new = _pair(message, blobs=1)
         return Message(messages.DONE, {}, (self._holder.reissue_segment(old, new, message.blobs[0]),))
+
+    def _reveal(self, message: Message) -> Message:
+        return Message(messages.DONE, {}, tuple(self._holder.reveal(*messages.references_in(message))))
+
+    def _probes(self, message: Message) -> Message:
+        return Message(messages.DONE, {}, tuple(self._holder.probes(*messages.references_in(message))))
 
     def _held(self, message: Message) -> Message:
         Fields(message, blobs=0).end()

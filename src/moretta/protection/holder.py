@@ -7,6 +7,7 @@ a score, refuses thresholds under the floor that the key was made with, tells at
 bands above the threshold, counts openings against a rate, and moves no references to a key with a lower floor.
 """
 
+import logging
 import math
 import threading
 import time
@@ -17,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from moretta.core.clock import Clock, to_second, utc_now
-from moretta.core.errors import KeyDestroyed, KeyRejected, ProbeRejected, RequestInvalid
-from moretta.core.key_service import KeyService
+from moretta.core.errors import KeyDestroyed, KeyRejected, ProbeRejected, RequestInvalid, ScopeMissing
+from moretta.core.key_service import KeyService, StoredReference
 from moretta.core.protection import Opened, OpenTerms, ProtectionTerms, Scheme, SealedScores
 from moretta.protection.gallery_key_files import (
     Checkpoint,
@@ -34,11 +35,15 @@ from moretta.protection.rate import Rate
 # 100 a second: twice what enrolling in bulk asks for (a search for duplicates at 50 persons a second). An attacker who reads
 # a template from decisions needs thousands of openings of scores of its own making (`docs/THREAT_MODEL.md`).
 OPENINGS_PER_MINUTE = 6000
+# A person has a few templates and asks for them once in a while: enough for a clerk's work, too few to empty a gallery by.
+REVEALS_PER_MINUTE = 120
 LIMIT_MAX = 1000
 BANDS_MAX = 4
 # A `he` key with its tables is a few MiB once loaded, and takes tens of milliseconds to load.
 _CACHED = 64
 _DIMENSIONS = range(2, 4097)
+
+_log = logging.getLogger(__name__)
 
 NewGalleryKey = Callable[[Scheme, int, bytes], GalleryKey]
 LoadGalleryKey = Callable[[Scheme, bytes], GalleryKey]
@@ -68,6 +73,7 @@ class LocalKeyHolder:
         load_gallery_key: as `protection.schemes.load_gallery_key`.
         parties: the public keys of the three parties, for `shares`.
         openings_per_minute: most openings under one gallery key.
+        reveals_per_minute: most templates told under one gallery key; 0: none.
         clock: tells when a key was made.
         monotonic: seconds for the rate.
         checkpoint: called at each step of a write.
@@ -85,6 +91,7 @@ class LocalKeyHolder:
         *,
         parties: bytes = b"",
         openings_per_minute: int = OPENINGS_PER_MINUTE,
+        reveals_per_minute: int = REVEALS_PER_MINUTE,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         checkpoint: Checkpoint = _no_checkpoint,
@@ -94,6 +101,7 @@ class LocalKeyHolder:
         self._new, self._load = new_gallery_key, load_gallery_key
         self._parties, self._clock = parties, clock
         self._rate = Rate(openings_per_minute, monotonic)
+        self._reveals = Rate(reveals_per_minute, monotonic, "templates told") if reveals_per_minute else None
         self._lock, self._loading = threading.Lock(), threading.Lock()
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
 
@@ -157,6 +165,16 @@ class LocalKeyHolder:
         old, new = self._pair(key_id, new_key_id)
         return old.reissue_segment(new, segment)
 
+    def reveal(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """As `KeyHolder.reveal`."""
+        key = self._telling(key_id, len(references))
+        return [key.reveal(reference) for reference in references]
+
+    def probes(self, key_id: str, references: Sequence[StoredReference]) -> list[bytes]:
+        """As `KeyHolder.probes`."""
+        key = self._telling(key_id, len(references))
+        return [key.probe(reference) for reference in references]
+
     def keys(self) -> Sequence[str]:
         """As `KeyHolder.keys`."""
         return self._files.ids()
@@ -183,6 +201,18 @@ class LocalKeyHolder:
             if wrapped is not None:
                 self._files.write(replace(stored, wrapped=wrapped))
             return wrapped is not None
+
+    def _telling(self, key_id: str, count: int) -> GalleryKey:
+        """The key, where `count` templates under it may be told now."""
+        if self._reveals is None:
+            raise ScopeMissing(
+                "this key holder does not tell templates; where a person asks for theirs, start it so that it does"
+            )
+        key = self._usable(key_id).key
+        for _ in range(count):
+            self._reveals.spend(key_id)
+        _log.info("holder.told_templates: %s: %d", key_id, count)
+        return key
 
     def _pair(self, key_id: str, new_key_id: str) -> tuple[GalleryKey, GalleryKey]:
         old, new = self._usable(key_id), self._usable(new_key_id)
@@ -235,6 +265,8 @@ class LocalKeyHolder:
 
     def _forget(self, key_id: str) -> None:
         self._rate.forget(key_id)
+        if self._reveals is not None:
+            self._reveals.forget(key_id)
         with self._lock:
             self._loaded.pop(key_id, None)
 

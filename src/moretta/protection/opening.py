@@ -6,6 +6,7 @@ Belongs here: the protocol of a gallery's key. Does not belong here: where keys 
 from collections.abc import Sequence
 from typing import Protocol
 
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, SealedScores
 
 
@@ -32,3 +33,9 @@ class GalleryKey(Protocol):
 
     def reissue_segment(self, new: "GalleryKey", segment: bytes) -> bytes:
         """As `reissue_payload`, of a whole segment."""
+
+    def reveal(self, reference: StoredReference) -> bytes:
+        """As `KeyHolder.reveal`, of one reference; who may ask was checked before."""
+
+    def probe(self, reference: StoredReference) -> bytes:
+        """As `KeyHolder.probes`, of one reference."""

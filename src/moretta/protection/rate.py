@@ -24,8 +24,8 @@ class Rate:
     Counts live in memory: they start anew with the process, which a caller cannot restart.
     """
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_minute, self._clock = per_minute, clock
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic, counted: str = "openings") -> None:
+        self._per_minute, self._clock, self._counted = per_minute, clock, counted
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
 
@@ -43,7 +43,7 @@ class Rate:
             if bucket.tokens < 1:
                 wait_s = (1 - bucket.tokens) * 60 / self._per_minute
                 raise RateLimited(
-                    f"more than {self._per_minute} openings a minute under one gallery key; a key holder's limit can be raised",
+                    f"expected at most {self._per_minute} {self._counted} a minute under one gallery key; raise the limit",
                     retry_after_s=wait_s,
                 )
             bucket.tokens -= 1

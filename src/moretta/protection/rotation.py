@@ -48,6 +48,11 @@ def turned_over(vectors: npt.NDArray[np.floating], old_seed: bytes, new_seed: by
     return _unit(np.asarray(vectors, dtype=np.float64) @ rotation(old_seed, d) @ rotation(new_seed, d).T)
 
 
+def unrotated(vectors: npt.NDArray[np.floating], seed: bytes) -> Matrix:
+    """What `rotated` turned, turned back, float64, brought to unit norm."""
+    return _unit(np.asarray(vectors, dtype=np.float64) @ rotation(seed, vectors.shape[-1]))
+
+
 def _unit(vectors: Matrix) -> Matrix:
     unit: Matrix = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
     return unit

@@ -20,7 +20,7 @@ from moretta.links.addresses import parse_address
 from moretta.links.certificates import files_of
 from moretta.links.client import LinkClient
 from moretta.links.server import LinkServer
-from moretta.protection.holder import OPENINGS_PER_MINUTE, LocalKeyHolder
+from moretta.protection.holder import OPENINGS_PER_MINUTE, REVEALS_PER_MINUTE, LocalKeyHolder
 from moretta.protection.schemes import load_gallery_key, new_gallery_key
 from moretta.sandbox.libc import PR_SET_DUMPABLE, on_linux, prctl
 from moretta.wiring.regions_file import folder_in
@@ -75,7 +75,7 @@ def opened_keys(
     if gallery_keys is None:
         raise RequestInvalid("expected a folder for gallery keys where no `moretta keyd` holds them")
     with _opened_service(keys) as service:
-        local = _local_holder(gallery_keys, service, parties, openings_per_minute)
+        local = _local_holder(gallery_keys, service, parties, openings_per_minute, REVEALS_PER_MINUTE)
         yield Keys(service, local, lambda: local.rewrap(partial(rewrapped, service)))
 
 
@@ -88,10 +88,12 @@ def opened_keyd(
     pkcs11: str | None = None,
     parties: bytes = b"",
     openings_per_minute: int = OPENINGS_PER_MINUTE,
+    tell_templates: bool = False,
 ) -> Iterator[LinkServer]:
     """A key holder that listens; answer with `serve_forever`.
 
-    Its keys are in the folder `data`; where `pkcs11` is set, master keys are in that token instead.
+    Its keys are in the folder `data`; where `pkcs11` is set, master keys are in that token instead. `tell_templates`: whether it
+    tells templates to `serve`, for people who ask for theirs.
     From here on this process cannot be traced or dumped by another one of its user.
 
     Raises:
@@ -105,7 +107,8 @@ def opened_keyd(
     tls = files_of(certificates, KEYD_ROLE) if certificates is not None else None
     with ExitStack() as stack:
         service = stack.enter_context(_opened_service(pkcs11 or f"file://{(data / MASTER_KEYS).absolute()}"))
-        holder = _local_holder(data / GALLERY_KEYS, service, parties, openings_per_minute)
+        reveals = REVEALS_PER_MINUTE if tell_templates else 0
+        holder = _local_holder(data / GALLERY_KEYS, service, parties, openings_per_minute, reveals)
         threading.Thread(target=_warm, name="warm-up", daemon=True).start()
         service.active()  # a token that cannot make keys, or a full disk, shows now and not with the first person
         yield stack.enter_context(LinkServer(address, KeyHandler(service, holder), CALLERS, tls))
@@ -118,9 +121,17 @@ def _warm() -> None:
     warm_up()
 
 
-def _local_holder(folder: Path, service: KeyService, parties: bytes, openings_per_minute: int) -> LocalKeyHolder:
+def _local_holder(
+    folder: Path, service: KeyService, parties: bytes, openings_per_minute: int, reveals_per_minute: int
+) -> LocalKeyHolder:
     return LocalKeyHolder(
-        folder, service, new_gallery_key, load_gallery_key, parties=parties, openings_per_minute=openings_per_minute
+        folder,
+        service,
+        new_gallery_key,
+        load_gallery_key,
+        parties=parties,
+        openings_per_minute=openings_per_minute,
+        reveals_per_minute=reveals_per_minute,
     )
 
 

@@ -7,19 +7,22 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from moretta.core.errors import KeyRejected
+from moretta.core.errors import KeyRejected, ProbeRejected
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
 from moretta.protection.deciding import matches
 from moretta.protection.he.decrypt import opened_scores, opened_slots, warm_up
 from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES, PublicKey
 from moretta.protection.he.packing import check_count, kept, references_in, references_of, segment_of, turned
-from moretta.protection.he.parameters import P, check_dimension, read_scores, reference_bytes
+from moretta.protection.he.parameters import P, check_dimension, probe_bytes, read_scores, reference_bytes
 from moretta.protection.he.seal import SealKey
 from moretta.protection.he.transforms import with_quotients
 from moretta.protection.opening import GalleryKey
-from moretta.protection.quantise import HE_GALLERY_SCALE, HE_PROBE_SCALE
-from moretta.protection.rotation import SEED_BYTES, turned_over
+from moretta.protection.plain.vectors import vector_bytes
+from moretta.protection.quantise import HE_GALLERY_SCALE, HE_PROBE_SCALE, quantised
+from moretta.protection.rotation import SEED_BYTES, turned_over, unrotated
 from moretta.protection.terms import check_sealed, read_secret, sealed_secret
 
 _SCORE_SCALE = HE_GALLERY_SCALE * HE_PROBE_SCALE
@@ -96,6 +99,26 @@ class HeKey:
         references = references_in(segment, self.dimension, self._secret_points)
         moved = turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed))
         return segment_of(moved, other._seal_key, self.dimension)
+
+    def reveal(self, reference: StoredReference) -> bytes:
+        """The quantised vector, turned back. Raises `ProbeRejected`."""
+        return vector_bytes(unrotated(self._turned_vector(reference), self._seed))
+
+    def probe(self, reference: StoredReference) -> bytes:
+        """The quantised vector at the scale of probes. Raises `ProbeRejected`."""
+        return probe_bytes(quantised(self._turned_vector(reference), HE_PROBE_SCALE))
+
+    def _turned_vector(self, reference: StoredReference) -> npt.NDArray[np.float64]:
+        """The one vector, of unit norm, under the rotation."""
+        if reference.slot is None:
+            found = references_of([reference.content], self.dimension, self._secret_points)[0]
+        else:
+            held = references_in(reference.content, self.dimension, self._secret_points)
+            if not 0 <= reference.slot < len(held) or not held[reference.slot].any():
+                raise ProbeRejected("expected a slot of the segment that holds a reference")
+            found = held[reference.slot]
+        vector: npt.NDArray[np.float64] = found / np.linalg.norm(found)
+        return vector
 
     def _checked(self, new: GalleryKey) -> "HeKey":
         if not isinstance(new, HeKey) or new.dimension != self.dimension:

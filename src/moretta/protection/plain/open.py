@@ -8,9 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from moretta.core.errors import KeyRejected, ProbeRejected, RequestInvalid
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
+from moretta.core.values import Floats
 from moretta.protection.deciding import matches
 from moretta.protection.opening import GalleryKey
+from moretta.protection.plain.vectors import read_vector, vector_bytes
 from moretta.protection.terms import check_sealed, read_secret, sealed_secret
 
 
@@ -63,6 +66,21 @@ class PlainKey:
     def reissue_segment(self, new: GalleryKey, segment: bytes) -> bytes:
         """Raises `RequestInvalid`: this scheme does not pack."""
         raise does_not_pack(Scheme.PLAIN)
+
+    def reveal(self, reference: StoredReference) -> bytes:
+        """The vector itself. Raises `ProbeRejected`."""
+        return vector_bytes(single_vector(reference, self.dimension))
+
+    def probe(self, reference: StoredReference) -> bytes:
+        """The vector itself. Raises `ProbeRejected`."""
+        return self.reveal(reference)
+
+
+def single_vector(reference: StoredReference, dimension: int) -> Floats:
+    """The vector of a reference that stands alone, as it is stored. Raises `ProbeRejected`."""
+    if reference.slot is not None:
+        raise ProbeRejected("expected a reference that stands alone; this scheme packs none")
+    return read_vector(reference.content, dimension)
 
 
 def open_cosines(sealed: SealedScores, terms: OpenTerms) -> list[Opened]:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from moretta.core.errors import KeyRejected
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
 from moretta.protection.opening import GalleryKey
-from moretta.protection.plain.open import does_not_pack, open_cosines
+from moretta.protection.plain.open import does_not_pack, open_cosines, single_vector
 from moretta.protection.plain.vectors import read_vector, vector_bytes
-from moretta.protection.rotation import SEED_BYTES, turned_over
+from moretta.protection.rotation import SEED_BYTES, turned_over, unrotated
 from moretta.protection.terms import check_sealed, read_secret, sealed_secret
 
 
@@ -69,3 +70,11 @@ class RotatedKey:
     def reissue_segment(self, new: GalleryKey, segment: bytes) -> bytes:
         """Raises `RequestInvalid`: this scheme does not pack."""
         raise does_not_pack(Scheme.ROTATED)
+
+    def reveal(self, reference: StoredReference) -> bytes:
+        """The vector, turned back. Raises `ProbeRejected`."""
+        return vector_bytes(unrotated(single_vector(reference, self.dimension), self._seed))
+
+    def probe(self, reference: StoredReference) -> bytes:
+        """The vector as it is stored: references and probes are the same. Raises `ProbeRejected`."""
+        return vector_bytes(single_vector(reference, self.dimension))

@@ -10,6 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from moretta.core.errors import KeyRejected, ProbeRejected, RequestInvalid
+from moretta.core.key_service import StoredReference
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
 from moretta.protection.opening import GalleryKey
 from moretta.protection.rotation import SEED_BYTES
@@ -22,6 +23,10 @@ from moretta.protection.terms import check_sealed, read_secret, sealed_secret
 _NOT_REISSUED = (
     "references of the scheme `shares` exist at the parties only, and a change of rotation would need numbers finer than they "
     "keep; `refresh` renews the shares under the same key, and a new key needs the people enrolled again"
+)
+_NOT_REVEALED = (
+    "a template of the scheme `shares` exists at three parties as random numbers only, and no message of theirs puts one "
+    "together"
 )
 
 
@@ -89,3 +94,11 @@ class SharesKey:
     def reissue_segment(self, new: GalleryKey, segment: bytes) -> NoReturn:
         """Raise `RequestInvalid`, as `reissue_payload`."""
         raise RequestInvalid(_NOT_REISSUED)
+
+    def reveal(self, reference: StoredReference) -> NoReturn:
+        """Raise `RequestInvalid`: no one party, and no holder, has the parts of a template."""
+        raise RequestInvalid(_NOT_REVEALED)
+
+    def probe(self, reference: StoredReference) -> NoReturn:
+        """Raise `RequestInvalid`, as `reveal`."""
+        raise RequestInvalid(_NOT_REVEALED)
