@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from moretta.core.errors import MediaUnreadable
+from moretta.core.policy import Policy
 from moretta.core.protection import ProtectionTerms, TemplateProtector
 from moretta.core.recognising import (
     Compared,
@@ -30,12 +31,18 @@ from moretta.nodes.local import LocalNode
 from moretta.protection.holder import LocalKeyHolder
 from moretta.protection.schemes import gallery_index, load_gallery_key, new_gallery_key, protector
 from moretta.storage.blobs.folder import FolderBlobs
+from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
 from moretta.storage.recognition.store import SqlRecognitionStore
+from moretta.storage.reviews.approvals import SqlApprovalStore
+from moretta.storage.reviews.store import SqlReviewStore
+from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.brakes import PER_CALLER, PER_SUBJECT, Brakes, Rate, TokenBuckets
 from moretta.use_cases.recognition.means import Means, Region, no_checkpoint
 from moretta.wiring.galleries import RegionGalleries, StoreSource
+from moretta.wiring.ledgers import ledger_in
+from tests.policies import OPEN
 from tests.shares_rig import Trio
 
 COMPANY = "co_0123456789abcdef0123"
@@ -168,6 +175,7 @@ def opened(
     caller_rate: Rate = PER_CALLER,
     now_s: Callable[[], float] | None = None,
     trio: Trio | None = None,
+    policy: Policy = OPEN,
 ) -> Iterator[Place]:
     """The region `local` in `root`; opened again, it finds what was there. `trio`: its parties, for `shares`."""
     root.mkdir(exist_ok=True, mode=0o700)
@@ -192,12 +200,37 @@ def opened(
         store.settle,
         None if trio is None else lambda collection: trio.node.refresh(spec_of(collection)),
     )
-    region = Region("local", store, photos, segments, cipher, holder, galleries, master.rotate)
+    consents = SqlConsentStore(engine, cipher, checkpoint)
+    ledger = ledger_in(engine, "local", master, checkpoint)
+    region = Region(
+        "local",
+        store,
+        photos,
+        segments,
+        cipher,
+        holder,
+        galleries,
+        master.rotate,
+        ledger.log,
+        ledger.audit,
+        ledger.signing,
+        consents=consents,
+        reviews=SqlReviewStore(engine, checkpoint),
+        approvals=SqlApprovalStore(engine, checkpoint),
+    )
     clock = {} if now_s is None else {"now_s": now_s}
     brakes = Brakes(
         TokenBuckets(subject_rate, "attempts", **clock), TokenBuckets(caller_rate, "compared faces", **clock)
     )
-    means = Means({"local": region}, "local", ScriptedFaces(), tuple(cards), brakes=brakes, checkpoint=checkpoint)
+    means = Means(
+        {"local": region},
+        "local",
+        ScriptedFaces(),
+        tuple(cards),
+        brakes=brakes,
+        checkpoint=checkpoint,
+        guard=Guard(policy, lambda _: (region.approvals,)),
+    )
     place = Place(Recognition(means), region, means, node, root)
     try:
         yield place

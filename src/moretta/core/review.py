@@ -65,7 +65,10 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A match that `needed` persons must confirm. `requested_by`: whose search it was. `votes`: in the order they came."""
+    """A match that `needed` persons must confirm.
+
+    `requested_by`: whose search it was; `search_id`: the record of it. `votes`: in the order they came.
+    """
 
     proposal_id: str
     company_id: str
@@ -74,6 +77,7 @@ class Proposal:
     action: Action
     needed: int
     requested_by: str
+    search_id: str
     fmr: float
     created_at: datetime
     expires_at: datetime

@@ -34,6 +34,7 @@ proposals = Table(
     Column("action", String, nullable=False),
     Column("needed", Integer, nullable=False),
     Column("requested_by", String, nullable=False),  # the id of an API key, or a local user
+    Column("search_id", String, nullable=False),  # the record of who was compared
     Column("false_match_rate", Double, nullable=False),
     Column("created_at", String, nullable=False),
     Column("expires_at", String, nullable=False),

@@ -24,11 +24,15 @@ from moretta.keys.envelope import Envelope
 from moretta.keys.rotation import SETTLE_S, change_master_key
 from moretta.settings import Settings
 from moretta.storage.blobs.opening import open_blobs
+from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
 from moretta.storage.recognition.store import SqlRecognitionStore
+from moretta.storage.reviews.approvals import SqlApprovalStore
+from moretta.storage.reviews.store import SqlReviewStore
 from moretta.use_cases.recognition.means import Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
 from moretta.wiring.key_holding import Keys, opened_keys
+from moretta.wiring.ledgers import ledger_in, rewrap_signing_keys_in
 from moretta.wiring.node import allow_many_files, warm_in_background
 from moretta.wiring.pinning import Announcements, Pin, PinnedBlobs, pinned_store
 from moretta.wiring.region_nodes import RegionNodes
@@ -53,6 +57,7 @@ OpenParties = Callable[[str, RegionPlan], Parties]
 class _Opened:
     region: Region
     store: SqlRecognitionStore
+    engine: Engine
     keys: Keys
     galleries: RegionGalleries
     close: Callable[[], None]
@@ -151,6 +156,7 @@ class Regions(Mapping[str, Region]):
             segments = PinnedBlobs(open_blobs(_place(_given(plan.segments))), pin, announced)
             galleries = self._galleries(name, StoreSource(name, store, segments), parties, store)
             stack.callback(galleries.close)
+            ledger = ledger_in(engine, name, keys.service)
             region = Region(
                 name=name,
                 store=pinned_store(store, pin, announced),
@@ -160,8 +166,14 @@ class Regions(Mapping[str, Region]):
                 keys=keys.holder,
                 galleries=galleries,
                 change_master_key=lambda: self._change_master_key(name),
+                log=ledger.log,
+                audit=ledger.audit,
+                signing=ledger.signing,
+                consents=SqlConsentStore(engine, cipher),
+                reviews=SqlReviewStore(engine),
+                approvals=SqlApprovalStore(engine),
             )
-            return _Opened(region, store, keys, galleries, stack.pop_all().close)
+            return _Opened(region, store, engine, keys, galleries, stack.pop_all().close)
 
     def _galleries(
         self, name: str, source: StoreSource, parties: Parties | None, store: SqlRecognitionStore
@@ -194,7 +206,9 @@ class Regions(Mapping[str, Region]):
             service,
             Envelope(service),
             [one.store for one in sharing],
-            lambda: sum(one.keys.rewrap_gallery_keys() for one in sharing),
+            lambda: sum(
+                one.keys.rewrap_gallery_keys() + rewrap_signing_keys_in(one.engine, service) for one in sharing
+            ),
             anew=True,
             settle_s=self._settle_s,
         )

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from moretta.core.errors import NotFound, RegionRefused, RequestInvalid
+from moretta.core.errors import NotFound, PurposeMismatch, RegionRefused, RequestInvalid
+from moretta.core.policy import Action, Output
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import Collection, CollectionState, IdKind, Thresholds, new_id, region_of
+from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.leftovers import sweep, undone_on_failure
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.new_key import new_key
@@ -84,9 +86,11 @@ def create(means: Means, company_id: str, wishes: Wishes) -> Collection:
         bands=wishes.bands,
     )
     _require_sound(draft)
+    _require_allowed(means, draft)
     with undone_on_failure(means, region) as made:
         terms = new_key(means, region, draft.scheme, card, made)
-        region.store.create_collection(replace(draft, key_id=terms.key_id))
+        made_now = replace(draft, key_id=terms.key_id)
+        region.store.create_collection(made_now, entries=[acts.collection_created(means.clock, made_now)])
     means.checkpoint("create:committed")
     return region.store.collection(company_id, draft.collection_id)
 
@@ -127,7 +131,11 @@ def update(means: Means, company_id: str, collection_id: str, changes: Changes) 
         replicas=replicas,
     )
     _require_sound(changed)
-    region.store.update_collection(changed)
+    _require_allowed(means, changed)
+    if changed.purpose != collection.purpose:
+        _require_nobody(region, collection)
+    entries = [acts.collection_changed(means.clock, collection, changed)] if changed != collection else []
+    region.store.update_collection(changed, entries=entries)
     if changed.replicas != collection.replicas:
         region.galleries.follow(changed)
     return region.store.collection(company_id, collection_id)
@@ -136,6 +144,7 @@ def update(means: Means, company_id: str, collection_id: str, changes: Changes) 
 def delete(means: Means, company_id: str, collection_id: str) -> None:
     """See `Recognition.delete_collection`."""
     region, collection = means.opened(company_id, collection_id)
+    means.guard.on(collection, Action.DELETE)
     with means.locks.of(collection_id):
         region.store.update_collection(replace(collection, state=CollectionState.DELETED))
         means.checkpoint("delete_collection:marked")
@@ -144,7 +153,8 @@ def delete(means: Means, company_id: str, collection_id: str) -> None:
 
 def take_down(means: Means, region: Region, collection: Collection) -> None:
     """Delete a collection that is marked as deleted, and everything of it."""
-    region.store.delete_collection(collection.company_id, collection.collection_id)
+    entries = [acts.collection_deleted(means.clock, collection)]
+    region.store.delete_collection(collection.company_id, collection.collection_id, entries=entries)
     means.checkpoint("delete_collection:committed")
     sweep(means, region)
     region.galleries.drop(collection)
@@ -153,9 +163,11 @@ def take_down(means: Means, region: Region, collection: Collection) -> None:
 def refresh_shares(means: Means, company_id: str, collection_id: str) -> None:
     """See `Recognition.refresh_shares`."""
     region, collection = means.opened(company_id, collection_id)
+    means.guard.on(collection, Action.UPKEEP)
     if collection.scheme is not Scheme.SHARES:
         raise RequestInvalid("expected a collection of the scheme shares; `reissue` renews the key of the others")
     region.galleries.refresh(collection)
+    region.log.append([acts.key_changed(means.clock, collection, collection.key_id, "shares")])
 
 
 def require_page(limit: int) -> None:
@@ -178,6 +190,22 @@ def _card_of(means: Means, collection: Collection) -> EmbedderCard:
     raise NotFound(
         "the collection's model is not installed, so its floor is not known: install it to change thresholds"
     )
+
+
+def _require_allowed(means: Means, collection: Collection) -> None:
+    """Raises as `Guard.require` where the policy does not allow a collection to be like this."""
+    outputs = frozenset({Output.BANDS}) if collection.bands else frozenset()
+    means.guard.on(collection, Action.COLLECTION, outputs=outputs)
+
+
+def _require_nobody(region: Region, collection: Collection) -> None:
+    """Raises `PurposeMismatch` where people were enrolled for the present purpose."""
+    if region.store.persons(collection.company_id, collection.collection_id, 1):
+        raise PurposeMismatch(
+            "expected the purpose that the people of this collection were enrolled for: make another collection for another "
+            "purpose, and ask them for it",
+            legal_ref="GDPR Art. 5(1)(b)",
+        )
 
 
 def _require_sound(collection: Collection) -> None:

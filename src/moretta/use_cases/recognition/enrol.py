@@ -4,11 +4,13 @@ Belongs here: the order of the work, and that all of it is one transaction. Does
 does), packing (see `packing`).
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from moretta.core.errors import Conflict, NotFound, RequestInvalid
+from moretta.core.errors import Conflict, ConsentError, ConsentRequired, NotFound, RequestInvalid, SubjectMismatch
 from moretta.core.key_service import SubjectKey
+from moretta.core.policy import Action, Output
 from moretta.core.protection import Scheme
 from moretta.core.recognising import Embedded, EmbeddedFace, EmbedRequest, Wanted
 from moretta.core.recognition import (
@@ -24,17 +26,18 @@ from moretta.core.recognition import (
     new_id,
 )
 from moretta.core.recognition_store import NewFace
-from moretta.use_cases.recognition import packing, photos
+from moretta.use_cases.consent import validity
+from moretta.use_cases.guard import Standing
+from moretta.use_cases.recognition import acts, packing, photos
 from moretta.use_cases.recognition.decide import decide
 from moretta.use_cases.recognition.leftovers import Made, sweep, undone_on_failure
 from moretta.use_cases.recognition.means import Means, Region
-from moretta.use_cases.recognition.pictures import refusal, require_purpose
+from moretta.use_cases.recognition.pictures import refusal
+from moretta.use_cases.recognition.words import require_words
 
 # A photo is held in memory until all of a call are enrolled; more templates than this of one person add nothing measurable.
 MAX_PHOTOS = 20
 MAX_DUPLICATES = 10
-MAX_NAME = 200
-MAX_ATTRIBUTES, MAX_ATTRIBUTE_CHARACTERS = 50, 500
 # The key of a collection changes about once a year; that it does twice within one call is no accident.
 ATTEMPTS = 3
 
@@ -43,7 +46,10 @@ Outcomes = list[Enrolled | FailureToEnrol]
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """Who is enrolled, and what is kept. `replaces` and `import_item` as in `RecognitionStore.enrol`."""
+    """Who is enrolled, and what is kept. `replaces` and `import_item` as in `RecognitionStore.enrol`.
+
+    `consent_id`: the consent on which it rests, which also says who it is. `source`: where an imported photo comes from.
+    """
 
     name: str
     attributes: tuple[tuple[str, str], ...]
@@ -52,6 +58,8 @@ class Wishes:
     refuse_duplicates: bool
     replaces: tuple[str, ...] = ()
     import_item: tuple[str, str] | None = None
+    consent_id: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,8 @@ def enrol(
     _require_sound(media_fds, wishes)
     for attempt in range(1, ATTEMPTS + 1):
         region, collection = means.opened(company_id, collection_id)
-        require_purpose(collection, purpose)
+        wishes = _of_whom(means, region, collection, wishes)
+        _require_allowed(means, region, collection, wishes, purpose)
         means.require_model(collection)
         if collection.state is not CollectionState.ACTIVE:
             raise Conflict("the collection is being given a new key; try again in a while")
@@ -94,6 +103,42 @@ def enrol(
             _afterwards(means, region, collection, replaced)
         return outcomes
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _of_whom(means: Means, region: Region, collection: Collection, wishes: Wishes) -> Wishes:
+    """The wishes with the person whom the consent names.
+
+    Raises:
+        ConsentRequired: there is no such consent.
+        ConsentError: it is not valid, for another collection, or another person's.
+    """
+    if wishes.consent_id is None:
+        return wishes
+    try:
+        named = validity.person_of(region.consents, collection, wishes.consent_id, means.clock())
+    except NotFound:
+        raise ConsentRequired("expected the id of a consent that was given to this collection") from None
+    if wishes.person_id not in (None, named):
+        raise SubjectMismatch("expected a consent of the person who is enrolled; got somebody else's")
+    return replace(wishes, person_id=named)
+
+
+def _require_allowed(means: Means, region: Region, collection: Collection, wishes: Wishes, purpose: str | None) -> None:
+    """Raises as `Guard.require`, and `ConsentError` where a consent is needed and ended."""
+    outputs = frozenset({Output.PHOTO}) if wishes.store is StoreWish.PHOTO else frozenset()
+
+    def standing() -> Standing:
+        company_id, now = collection.company_id, means.clock()
+        return validity.standing(region.consents, company_id, wishes.person_id, collection.purpose, now)
+
+    if wishes.import_item is None:
+        means.guard.on(collection, Action.ENROL, named=purpose, outputs=outputs, standing=standing)
+        return
+    sourced = bool(wishes.source)
+    if not sourced:
+        with contextlib.suppress(ConsentError):
+            sourced = standing().consent
+    means.guard.on(collection, Action.IMPORT, named=purpose, outputs=outputs, standing=standing, sourced=sourced)
 
 
 def add_faces(
@@ -153,9 +198,17 @@ def _kept(
     if not accepted:
         return [entry for entry in seen if isinstance(entry, FailureToEnrol)]
     person = known or _new_person(means, collection, wishes)
-    key, wrapped = _data_key(region, known, person, accepted)
+    key = region.cipher.new_key(person.person_id) if known is None else acts.data_key(region, known.person_id)
     with undone_on_failure(means, region) as made:
         faces = [_new_face(means, region, collection, key, entry, made) for entry in accepted]
+        told = acts.enrolled(
+            means.clock,
+            collection,
+            key,
+            faces=len(faces),
+            replaced=len(wishes.replaces),
+            photos=sum(face.photo_id is not None for face in faces),
+        )
         means.checkpoint("enrol:before")
         records = region.store.enrol(
             collection,
@@ -163,7 +216,8 @@ def _kept(
             faces,
             replaces=wishes.replaces,
             import_item=wishes.import_item,
-            wrapped_key=wrapped,
+            wrapped_key=key.wrapped if known is None else None,
+            entries=[told],
         )
     means.checkpoint("enrol:committed")
     kept = iter(records)
@@ -173,23 +227,11 @@ def _kept(
     ]
 
 
-def _data_key(
-    region: Region, known: Person | None, person: Person, accepted: Sequence[_Seen]
-) -> tuple[SubjectKey | None, bytes | None]:
-    """The person's data key where a photo is to be sealed under it, and its wrapped form where it is new."""
-    if all(entry.photo is None for entry in accepted):
-        return None, None
-    if known is not None:
-        return region.cipher.opened(known.person_id, region.store.subject_key(known.person_id)), None
-    key = region.cipher.new_key(person.person_id)
-    return key, key.wrapped
-
-
 def _new_face(
-    means: Means, region: Region, collection: Collection, key: SubjectKey | None, entry: _Seen, made: Made
+    means: Means, region: Region, collection: Collection, key: SubjectKey, entry: _Seen, made: Made
 ) -> NewFace:
     photo_id = None
-    if key is not None and entry.photo is not None:
+    if entry.photo is not None:
         photo_id = photos.keep(means, region, key, entry.photo, made)
     return NewFace(new_id(IdKind.FACE, collection.home), entry.reference, entry.face.quality, photo_id)
 
@@ -228,19 +270,6 @@ def _new_person(means: Means, collection: Collection, wishes: Wishes) -> Person:
         name=wishes.name,
         attributes=wishes.attributes,
     )
-
-
-def require_words(name: str, attributes: Sequence[tuple[str, str]]) -> None:
-    """Raises `RequestInvalid` where a person's name or attributes are too long or too many."""
-    if len(name) > MAX_NAME:
-        raise RequestInvalid(f"expected a name of at most {MAX_NAME} characters")
-    longest = max((max(len(key), len(value)) for key, value in attributes), default=0)
-    if len(attributes) > MAX_ATTRIBUTES or longest > MAX_ATTRIBUTE_CHARACTERS:
-        raise RequestInvalid(
-            f"expected at most {MAX_ATTRIBUTES} attributes of at most {MAX_ATTRIBUTE_CHARACTERS} characters"
-        )
-    if len({key for key, _ in attributes}) != len(attributes):
-        raise RequestInvalid("expected each attribute once")
 
 
 def _require_sound(media_fds: Sequence[int], wishes: Wishes) -> None:

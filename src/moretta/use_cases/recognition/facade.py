@@ -25,6 +25,7 @@ from moretta.use_cases.recognition import (
     enrol,
     export,
     imports,
+    master_keys,
     packing,
     persons,
     photos,
@@ -146,20 +147,26 @@ class Recognition:
         store: StoreWish = StoreWish.TEMPLATE,
         purpose: str | None = None,
         refuse_duplicates: bool = False,
+        consent_id: str | None = None,
     ) -> Outcomes:
         """Enrol photos of one person, new or (`person_id`) known: an outcome for each photo, in order.
 
         A photo must show exactly one face. The person is there when at least one photo was enrolled; all of it is one
         transaction.
 
+        `consent_id` names the consent on which it rests; it says who the person is.
+
         Raises:
             RequestInvalid: no photo, too many, or `store` is `NONE`.
+            ConsentError: the policy asks for a consent, and there is none that is valid; see its classes.
             PurposeMismatch: `purpose` is not the collection's.
             ModelMismatch: the collection's model is not installed.
             Conflict: the collection is being reissued; try again.
             MediaError: a photo is at fault; none of them was enrolled.
         """
-        wishes = enrol.Wishes(name, tuple(attributes), person_id, StoreWish(store), refuse_duplicates)
+        wishes = enrol.Wishes(
+            name, tuple(attributes), person_id, StoreWish(store), refuse_duplicates, consent_id=consent_id
+        )
         return enrol.enrol(self._means, company_id, collection_id, media_fds, wishes, purpose=purpose)
 
     def add_faces(
@@ -223,18 +230,20 @@ class Recognition:
         *,
         model: str | None = None,
         fmr: float | None = None,
+        purpose: str | None = None,
         caller: str | None = None,
     ) -> Comparison:
         """Whether two photos show the same person; nothing is kept.
 
         `fmr` picks a false match rate that the model's card has a threshold for. `caller` names whose brake it is (an API key),
-        left out the company's.
+        left out the company's. `purpose` is one of the policy's; left out, the only one that allows it.
 
         Raises:
+            PolicyProhibited: see `Guard.require`; so may every method that touches identity.
             FaceNotFound, SeveralFaces, QualityTooLow: one of the photos does not show exactly one usable face.
             RateLimited: too many comparisons.
         """
-        return compare.compare(self._means, caller or company_id, first_fd, second_fd, model, fmr)
+        return compare.compare(self._means, company_id, caller or company_id, first_fd, second_fd, model, fmr, purpose)
 
     def verify(
         self,
@@ -286,12 +295,14 @@ class Recognition:
         on_progress: OnImport | None = None,
         refuse_duplicates: bool = False,
         purpose: str | None = None,
+        source: str = "",
     ) -> ImportReport:
         """Enrol many photos, one transaction each. Run again with its `import_id`, it goes on where it ended.
 
-        What `on_progress` raises ends it; what was enrolled stays. A photo at fault is reported, not raised.
+        What `on_progress` raises ends it; what was enrolled stays. A photo at fault is reported, not raised; so is one without a
+        consent where the policy asks for one, or with neither a source (its own, or `source` for all) nor a consent.
         """
-        wishes = imports.Wishes(StoreWish(store), refuse_duplicates, purpose)
+        wishes = imports.Wishes(StoreWish(store), refuse_duplicates, purpose, source)
         return imports.run(self._means, company_id, collection_id, import_id, items, wishes, on_progress)
 
     def export(self, company_id: str, collection_id: str, sink: BinaryIO) -> int:
@@ -344,4 +355,4 @@ class Recognition:
 
     def rotate_master_key(self, region: str | None = None) -> str:
         """Wrap every key of a region under a new master key while everything goes on, and destroy the old ones; its id."""
-        return self._means.region(region).change_master_key()
+        return master_keys.change(self._means, region)

@@ -8,28 +8,40 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from moretta.core.errors import MediaError, NotFound, PersonErased, TimeLimitExceeded, WorkerLost
+from moretta.core.errors import (
+    ConsentError,
+    MediaError,
+    NotFound,
+    PersonErased,
+    PolicyProhibited,
+    TimeLimitExceeded,
+    WorkerLost,
+)
+from moretta.core.policy import Action, Output
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, IdKind, StoreWish, new_id, region_of
+from moretta.use_cases.guard import ANYBODY
 from moretta.use_cases.recognition import enrol, packing
 from moretta.use_cases.recognition.means import Means, Region
-from moretta.use_cases.recognition.pictures import require_purpose
 from moretta.use_cases.recognition.results import ImportFailure, ImportItem, ImportProgress, ImportReport, OnImport
 
 _PIECE = 1 << 20
 # A report names failures one by one only so far; the counts go on.
 MAX_FAILURES_TOLD = 10_000
 _FAILED = "failed:"
+# The attribute of a person that says from where their photos were imported.
+SOURCE = "source"
 # What is the item's own fault, or ended with it: the import goes on with the next one.
-_ITEMS_FAULT = (MediaError, PersonErased, TimeLimitExceeded, WorkerLost)
+_ITEMS_FAULT = (ConsentError, MediaError, PersonErased, PolicyProhibited, TimeLimitExceeded, WorkerLost)
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is kept of each item, and which are refused."""
+    """What is kept of each item, and which are refused. `source`: of items that name none."""
 
     store: StoreWish
     refuse_duplicates: bool
     purpose: str | None
+    source: str = ""
 
 
 @dataclass(slots=True)
@@ -60,7 +72,11 @@ def run(
 ) -> ImportReport:
     """See `Recognition.import_items`."""
     region, collection = means.opened(company_id, collection_id)
-    require_purpose(collection, wishes.purpose)
+    outputs = frozenset({Output.PHOTO}) if wishes.store is StoreWish.PHOTO else frozenset()
+    # A look ahead: what would refuse every item refuses the import. Each item is looked at again, with its source and consent.
+    means.guard.on(
+        collection, Action.IMPORT, named=wishes.purpose, outputs=outputs, standing=lambda: ANYBODY, sourced=True
+    )
     means.require_model(collection)
     chosen = _import_id(region, import_id)
     region.store.create_import(chosen, collection_id, company_id)
@@ -124,13 +140,16 @@ def _enrolled(
     person_id: str | None,
     import_item: tuple[str, str],
 ) -> Enrolled | ImportFailure:
+    source = (item.source or wishes.source).strip()
     asked = enrol.Wishes(
         item.person_name,
-        item.attributes,
+        _with_source(item.attributes, source),
         person_id,
         wishes.store,
         wishes.refuse_duplicates,
         import_item=import_item,
+        consent_id=item.consent_id,
+        source=source,
     )
     try:
         (outcome,) = enrol.enrol(means, collection.company_id, collection.collection_id, [media_fd], asked)
@@ -139,6 +158,13 @@ def _enrolled(
     if isinstance(outcome, FailureToEnrol):
         return ImportFailure(item.key, outcome.reason, outcome.detail)
     return outcome
+
+
+def _with_source(attributes: tuple[tuple[str, str], ...], source: str) -> tuple[tuple[str, str], ...]:
+    """The attributes, and from where the person's data come: whom it is about has a right to know (GDPR Art. 14(2)(f))."""
+    if not source or any(name == SOURCE for name, _ in attributes):
+        return attributes
+    return (*attributes, (SOURCE, source))
 
 
 def item_digest(key: str, media_fd: int) -> str:

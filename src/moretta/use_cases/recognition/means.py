@@ -9,13 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from moretta.core.approvals import ApprovalStore
+from moretta.core.audit import AuditStore
 from moretta.core.clock import Clock, utc_now
+from moretta.core.consent_store import ConsentStore
 from moretta.core.errors import ModelMismatch, NotFound, RegionRefused, RequestInvalid
 from moretta.core.key_service import KeyHolder, SubjectCipher
+from moretta.core.ledger import TransparencyLog
 from moretta.core.protection import ProtectedProbe, SealedScores
 from moretta.core.recognising import EmbedderCard, FaceReader
 from moretta.core.recognition import Collection, IdKind, region_of
 from moretta.core.recognition_store import BlobStore, RecognitionStore
+from moretta.core.review import ReviewStore
+from moretta.core.signing import SigningKeys
+from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition.brakes import Brakes
 
 Checkpoint = Callable[[str], None]
@@ -67,7 +74,8 @@ class Region:
     """One region's parts.
 
     `photos` and `segments` are blob stores; the embedded node reads the segments where they lie. `change_master_key` wraps every
-    key of the region under a new master key, destroys the old ones, and gives the new one's id.
+    key of the region under a new master key, destroys the old ones, and gives the new one's id. `log` tells every act; `audit`
+    keeps who was compared; `signing` are the keys that sign receipts, certificates and checkpoints.
     """
 
     name: str
@@ -78,6 +86,12 @@ class Region:
     keys: KeyHolder
     galleries: Galleries
     change_master_key: Callable[[], str]
+    log: TransparencyLog
+    audit: AuditStore
+    signing: SigningKeys
+    reviews: ReviewStore
+    approvals: ApprovalStore
+    consents: ConsentStore
 
 
 class Locks:
@@ -98,7 +112,8 @@ class Means:
     """Everything that recognition needs.
 
     `cards` tells the embedders that the workers have loaded, the default one first. `places` are the regions with a node of this
-    deployment, where replicas may be; those of `regions` are among them.
+    deployment, where replicas may be; those of `regions` are among them. `guard` is asked before anything that touches identity;
+    left out, the built-in policy holds, and no approval is on record.
     """
 
     regions: Mapping[str, Region]
@@ -110,6 +125,7 @@ class Means:
     clock: Clock = utc_now
     checkpoint: Checkpoint = no_checkpoint
     locks: Locks = field(default_factory=Locks)
+    guard: Guard = field(default_factory=Guard)
 
     def region(self, name: str | None) -> Region:
         """The region of that name, or the default one. Raises `RegionRefused` where there is none."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moretta.core.gallery import SegmentInfo
+from moretta.core.policy import Action
 from moretta.core.protection import Rows, Scheme
 from moretta.core.recognition import Collection
 from moretta.core.recognition_store import PackedSegment
@@ -46,6 +47,7 @@ def pack_if_due(means: Means, region: Region, collection: Collection) -> None:
 def repack(means: Means, company_id: str, collection_id: str) -> None:
     """See `Recognition.repack`."""
     region, collection = means.opened(company_id, collection_id)
+    means.guard.on(collection, Action.UPKEEP)
     if collection.scheme not in PACKED:
         return
     settle_removed(means, region, collection)

@@ -3,9 +3,9 @@
 Belongs here: refusals, with their reasons in words. Does not belong here: measuring.
 """
 
-from moretta.core.errors import FaceNotFound, PurposeMismatch, QualityTooLow, SeveralFaces
+from moretta.core.errors import FaceNotFound, QualityTooLow, SeveralFaces
 from moretta.core.recognising import EmbeddedFace
-from moretta.core.recognition import Collection, FailureToEnrol, RefusalReason
+from moretta.core.recognition import FailureToEnrol, RefusalReason
 from moretta.use_cases.recognition.results import SeenFace
 
 
@@ -40,11 +40,3 @@ def the_face(faces: tuple[EmbeddedFace, ...], protected: bool, which: str = "the
 def seen(face: EmbeddedFace) -> SeenFace:
     """What a caller is told of a face."""
     return SeenFace(face.box, face.quality, face.components)
-
-
-def require_purpose(collection: Collection, purpose: str | None) -> None:
-    """Raises `PurposeMismatch` where a purpose is named and is not the collection's."""
-    if purpose is not None and purpose != collection.purpose:
-        raise PurposeMismatch(
-            "the purpose named in the request is not the one that the people of this collection were enrolled for"
-        )

@@ -37,7 +37,8 @@ class Verification:
     """Whether a photo shows the person claimed. `face_id`: the enrolled face that matched best; None without a match.
 
     `from_region`: where it was compared; `behind`: how many changes of the gallery that place had not seen yet; `search_id`:
-    under which the act stands in the log and in "who searched me".
+    under which the act stands in the log and in "who searched me"; `pending`: the id of a proposal that people must confirm,
+    until when this is no match.
     """
 
     match: bool
@@ -47,17 +48,22 @@ class Verification:
     from_region: str = ""
     behind: int = 0
     search_id: str = ""
+    pending: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Who of the gallery is in a photo, face by face. `from_region`, `behind` and `search_id` as in `Verification`."""
+    """Who of the gallery is in a photo, face by face. `from_region`, `behind` and `search_id` as in `Verification`.
+
+    `pending`: the id of a proposal that people must confirm; until they have, no face names anybody.
+    """
 
     faces: tuple[SearchedFace, ...]
     fmr: float
     from_region: str = ""
     behind: int = 0
     search_id: str = ""
+    pending: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class ImportItem:
 
     `key` names it within its import (a relative path, a line of a list) and is never stored. `open` gives a descriptor that the
     import closes. Items of one `person_key` are photos of one person; left out, each item is a person of its own.
+    `consent_id`: the consent on which it rests, which says who it is. `source`: where the photo comes from; a photo with
+    neither is refused (Regulation (EU) 2024/1689, Art. 5(1)(e)).
     """
 
     key: str = field(repr=False)
@@ -73,6 +81,8 @@ class ImportItem:
     person_name: str = field(default="", repr=False)
     attributes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     person_key: str | None = field(default=None, repr=False)
+    consent_id: str | None = None
+    source: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,19 @@
 """Verify: does a photo show the person claimed (1:1)?"""
 
+from dataclasses import replace
+
+from moretta.core.audit import SearchKind, SearchRecord, new_search_id
+from moretta.core.clock import to_second
 from moretta.core.errors import ModelMismatch, PersonRestricted
+from moretta.core.policy import Action
 from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import IdKind
+from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.decide import decide, retried
 from moretta.use_cases.recognition.means import Means
-from moretta.use_cases.recognition.pictures import require_purpose, the_face
+from moretta.use_cases.recognition.pictures import the_face
 from moretta.use_cases.recognition.results import Verification
+from moretta.use_cases.review import propose
 
 
 def verify(
@@ -18,15 +25,30 @@ def verify(
     if not person.state.comparable:
         raise PersonRestricted("this person's data is restricted: it is kept and must not be compared")
     collection = region.store.collection(company_id, person.collection_id)
-    require_purpose(collection, purpose)
+    allowed = means.guard.on(collection, Action.VERIFY, named=purpose)
     means.require_model(collection)
     # Before the photo is looked at: an attempt is an attempt, whatever it shows.
     means.brakes.caller.take(caller)
     means.brakes.subject.take(person_id)
-    return retried(lambda: _verified(means, company_id, person_id, media_fd))
+    found, compared = retried(lambda: _verified(means, company_id, person_id, media_fd))
+    record = SearchRecord(
+        new_search_id(),
+        SearchKind.VERIFY,
+        collection.collection_id,
+        company_id,
+        to_second(means.clock()),
+        collection.purpose,
+        caller,
+        compared,
+        claimed=person_id,
+        matched=(person_id,) if found.match else (),
+    )
+    acts.record(means, region, record)
+    told = replace(found, search_id=record.search_id)
+    return propose.verification(means, collection, person_id, told, caller, allowed.review)
 
 
-def _verified(means: Means, company_id: str, person_id: str, media_fd: int) -> Verification:
+def _verified(means: Means, company_id: str, person_id: str, media_fd: int) -> tuple[Verification, int]:
     region = means.home(person_id, IdKind.PERSON)
     person = region.store.person(company_id, person_id)
     collection = region.store.collection(company_id, person.collection_id)
@@ -40,4 +62,7 @@ def _verified(means: Means, company_id: str, person_id: str, media_fd: int) -> V
     decision = decide(region, collection, probe or b"", collection.thresholds.match, 1, rows)
     matched = next((c for c in decision.candidates if c.person_id == person_id), None)
     face_id = None if matched is None else matched.face_id
-    return Verification(matched is not None, face_id, face, collection.thresholds.fmr, decision.region, decision.behind)
+    verification = Verification(
+        matched is not None, face_id, face, collection.thresholds.fmr, decision.region, decision.behind
+    )
+    return verification, decision.compared
