@@ -33,6 +33,8 @@ from moretta.protection.schemes import gallery_index, load_gallery_key, new_gall
 from moretta.storage.blobs.folder import FolderBlobs
 from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
+from moretta.storage.governance.incidents import SqlIncidentStore
+from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
@@ -217,6 +219,8 @@ def opened(
         consents=consents,
         reviews=SqlReviewStore(engine, checkpoint),
         approvals=SqlApprovalStore(engine, checkpoint),
+        retention=SqlRetentionStore(engine, checkpoint),
+        incidents=SqlIncidentStore(engine, checkpoint),
     )
     clock = {} if now_s is None else {"now_s": now_s}
     brakes = Brakes(

@@ -93,7 +93,8 @@ class Hold:
 
     `reason` and `placed_by` are the operator's own words (a file number, an office; no name): the log has a digest of them alone.
     `until`: when it is to be looked at again; a hold whose date has passed still holds until somebody releases it, and is told
-    as overdue. `before`: the person's state, to which releasing gives them back.
+    as overdue. `before`: the person's state; releasing leaves them restricted, since they may have asked for it meanwhile, and
+    whoever lifts that does so in a step of its own.
 
     Raises:
         RequestInvalid: words are missing or too long, or it ends before it begins.
@@ -197,7 +198,7 @@ class RetentionStore(Protocol):
         """
 
     def release(self, released: Hold, entries: Sequence[LogEntry] = ()) -> Hold:
-        """Release a hold and give the person the state that they had before. Raises `Conflict`: it was released before."""
+        """Release a hold; the person stays restricted. Raises `Conflict`: it was released before."""
 
     def hold(self, company_id: str, hold_id: str) -> Hold:
         """The hold as it stands."""

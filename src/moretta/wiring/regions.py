@@ -26,6 +26,8 @@ from moretta.settings import Settings
 from moretta.storage.blobs.opening import open_blobs
 from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
+from moretta.storage.governance.incidents import SqlIncidentStore
+from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
@@ -172,6 +174,8 @@ class Regions(Mapping[str, Region]):
                 consents=SqlConsentStore(engine, cipher),
                 reviews=SqlReviewStore(engine),
                 approvals=SqlApprovalStore(engine),
+                retention=SqlRetentionStore(engine),
+                incidents=SqlIncidentStore(engine),
             )
             return _Opened(region, store, engine, keys, galleries, stack.pop_all().close)
 

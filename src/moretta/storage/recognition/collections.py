@@ -11,6 +11,7 @@ from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState, Thresholds
 from moretta.storage.consents.forgetting import forget_challenges, forget_people
+from moretta.storage.governance.holding import require_not_held
 from moretta.storage.ledger.comparing import forget_comparisons_in, forget_comparisons_of
 from moretta.storage.recognition.outside import Kind, doom, take
 from moretta.storage.rights.forgetting import forget_requests_of
@@ -86,22 +87,25 @@ def advance(connection: Connection, row: CollectionRow, rows: int = 0) -> int:
 
 
 def update_collection(connection: Connection, collection: Collection) -> None:
-    """Change what may change."""
+    """Change what may change. Raises `PersonHeld` where it is to be deleted and a hold keeps somebody."""
     lock_collection(connection, collection.collection_id, collection.company_id)
+    if collection.state is CollectionState.DELETED:
+        require_not_held(connection, people_of(collection.collection_id))
     mine = collections.c.collection_id == collection.collection_id
     connection.execute(collections.update().where(mine).values(**_changeable(collection)))
 
 
 def delete_collection(connection: Connection, collection_id: str, company_id: str, now: str) -> None:
-    """Delete it with all that is its; what lies outside of the database is to be deleted."""
+    """Delete it with all that is its; what lies outside of the database is to be deleted. Raises `PersonHeld`."""
     row = lock_collection(connection, collection_id, company_id)
+    require_not_held(connection, people_of(collection_id))
     _doom_all(connection, row, now)
     people = select(persons.c.person_id, persons.c.company_id, literal(now)).where(
         persons.c.collection_id == collection_id
     )
     connection.execute(erased_persons.insert().from_select(["person_id", "company_id", "erased_at"], people))
     its_imports = select(imports.c.import_id).where(imports.c.collection_id == collection_id)
-    its_people = select(persons.c.person_id).where(persons.c.collection_id == collection_id)
+    its_people = people_of(collection_id)
     forget_comparisons_of(connection, its_people)
     forget_comparisons_in(connection, collection_id)
     forget_people(connection, its_people)
@@ -111,6 +115,11 @@ def delete_collection(connection: Connection, collection_id: str, company_id: st
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id.in_(its_people)))
     for table in (imports, removed_rows, segments, faces, persons, collections):
         connection.execute(table.delete().where(table.c.collection_id == collection_id))
+
+
+def people_of(collection_id: str) -> Select[tuple[str]]:
+    """The ids of everybody in a collection, as a query."""
+    return select(persons.c.person_id).where(persons.c.collection_id == collection_id)
 
 
 def to_collection(row: CollectionRow) -> Collection:

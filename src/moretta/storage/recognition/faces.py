@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 from moretta.core.clock import from_second
 from moretta.core.errors import NotFound
 from moretta.core.recognition import FaceRecord, PersonState
+from moretta.storage.governance.holding import require_not_held
 from moretta.storage.recognition.outside import Kind, doom
 from moretta.storage.schema import collections, faces, persons, removed_rows
 
@@ -81,9 +82,14 @@ def excluded_rows(connection: Connection, collection_id: str) -> list[int]:
 
 
 def remove_faces(connection: Connection, rows: Sequence[FaceRow], sequence: int, now: str) -> None:
-    """Delete faces of one person; their rows are to be compared never again, unused photos are to be deleted."""
+    """Delete faces of one person; their rows are to be compared never again, unused photos are to be deleted.
+
+    Raises:
+        PersonHeld: a hold keeps the person.
+    """
     if not rows:
         return
+    require_not_held(connection, {row.person_id for row in rows})
     gone = [
         {
             "collection_id": row.collection_id,

@@ -9,6 +9,7 @@ from moretta.core.clock import from_second, to_second
 from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Person, PersonState
 from moretta.storage.consents.forgetting import forget_people
+from moretta.storage.governance.holding import require_not_held
 from moretta.storage.ledger.comparing import forget_comparisons_of
 from moretta.storage.recognition.collections import advance, lock_collection
 from moretta.storage.recognition.faces import face_rows, remove_faces
@@ -85,9 +86,11 @@ def keep_person(connection: Connection, person: Person, wrapped: bytes, profile:
 
 
 def change_person(connection: Connection, person: Person, profile: bytes) -> None:
-    """Change profile and state; a change of state is one of the gallery."""
+    """Change profile and state; a change of state is one of the gallery. Raises `PersonHeld`: who is held is not compared."""
     collection = lock_collection(connection, person.collection_id, person.company_id)
     row = find_person(connection, person.person_id, person.company_id)
+    if person.state.comparable:
+        require_not_held(connection, [person.person_id])
     if row.state != person.state:
         advance(connection, collection)
     mine = persons.c.person_id == person.person_id
@@ -95,10 +98,11 @@ def change_person(connection: Connection, person: Person, profile: bytes) -> Non
 
 
 def delete_person(connection: Connection, person_id: str, company_id: str, now: str) -> None:
-    """Delete all that is a person's, but for the id, which stands as erased."""
+    """Delete all that is a person's, but for the id, which stands as erased. Raises `PersonHeld`."""
     seen = find_person(connection, person_id, company_id)
     collection = lock_collection(connection, seen.collection_id, company_id)
     find_person(connection, person_id, company_id)
+    require_not_held(connection, [person_id])
     theirs = face_rows(connection, person_id)
     remove_faces(connection, theirs, advance(connection, collection), now)
     them = select(persons.c.person_id).where(persons.c.person_id == person_id)

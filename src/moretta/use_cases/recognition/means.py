@@ -14,12 +14,14 @@ from moretta.core.audit import AuditStore
 from moretta.core.clock import Clock, utc_now
 from moretta.core.consent_store import ConsentStore
 from moretta.core.errors import ModelMismatch, NotFound, RegionRefused, RequestInvalid
+from moretta.core.incidents import IncidentStore
 from moretta.core.key_service import KeyHolder, SubjectCipher
 from moretta.core.ledger import TransparencyLog
 from moretta.core.protection import ProtectedProbe, SealedScores
 from moretta.core.recognising import EmbedderCard, FaceReader
 from moretta.core.recognition import Collection, IdKind, region_of
 from moretta.core.recognition_store import BlobStore, RecognitionStore
+from moretta.core.retention import RetentionStore
 from moretta.core.review import ReviewStore
 from moretta.core.signing import SigningKeys
 from moretta.use_cases.guard import Guard
@@ -92,6 +94,8 @@ class Region:
     reviews: ReviewStore
     approvals: ApprovalStore
     consents: ConsentStore
+    retention: RetentionStore
+    incidents: IncidentStore
 
 
 class Locks:

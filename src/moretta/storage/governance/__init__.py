@@ -1,0 +1,1 @@
+"""Retention, legal holds and the breach register in a region's database."""
