@@ -1,0 +1,45 @@
+"""Receipts: what proves an event of a consent, signed.
+
+Belongs here: putting document, log entry and proof together under our signature. Does not belong here: the document (see
+`core.consent_receipts`), checking a receipt (see `verifying`).
+"""
+
+import json
+
+from moretta.core.consent import ConsentMethod, ConsentState, Receipt
+from moretta.core.consent_receipts import JWS_TYPE, RECEIPT_TYPE, declaration
+from moretta.core.errors import PersonErased
+from moretta.core.jws import EDDSA, compact
+from moretta.core.recognition import IdKind
+from moretta.core.usage import canonical_json
+from moretta.use_cases.consent.means import ConsentMeans
+
+
+def receipt(means: ConsentMeans, company_id: str, consent_id: str, event: ConsentState | None) -> Receipt:
+    """See `Consents.receipt`."""
+    region = means.home(consent_id, IdKind.CONSENT)
+    consent = region.consents.consent(company_id, consent_id)
+    known = region.consents.event(company_id, consent_id, event)
+    declared = None
+    if known.event is ConsentState.GIVEN and consent.method is not ConsentMethod.NONE:
+        declared = declaration(consent.details)
+        if declared is None:
+            raise PersonErased(
+                "the person was erased, and with them their part of this receipt; ask for its end instead"
+            )
+    checkpoint = region.log.checkpoint()
+    proof = region.log.inclusion(known.log_index, checkpoint.size)
+    payload = {
+        "type": RECEIPT_TYPE,
+        "record": json.loads(known.record),
+        "declaration": declared,
+        "log": {
+            "index": known.log_index,
+            "entry": json.loads(known.entry),
+            "checkpoint": checkpoint.note,
+            "inclusion": [one.hex() for one in proof.hashes],
+        },
+    }
+    signer = region.signing.signer()
+    header = {"alg": EDDSA, "kid": signer.key_id, "typ": JWS_TYPE}
+    return Receipt(consent_id, known.event, known.log_index, compact(header, canonical_json(payload), signer.sign))
