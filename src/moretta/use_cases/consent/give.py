@@ -111,7 +111,7 @@ def refuse(
 
 def log_entry(kind: EntryKind, consent: Consent, document: bytes, key: SubjectKey | None, now: datetime) -> LogEntry:
     """The entry of an event of a consent; `document` is the SHA-256 of its document. It names no consent, so links none."""
-    facts = (("collection_id", consent.collection_id), ("method", consent.method.value))
+    facts = (("collection", consent.collection_id), ("method", consent.method.value))
     nonce = secrets.token_bytes(NONCE_BYTES)
     return LogEntry(
         kind,

@@ -105,9 +105,9 @@ def _next(
 
 def _entry(notice: Notice) -> LogEntry:
     facts = (
-        ("notice_id", notice.notice_id),
+        ("notice", notice.notice_id),
         ("version", str(notice.version)),
-        ("collection_id", notice.collection_id),
+        ("collection", notice.collection_id),
         ("language", notice.language),
         ("sha256", notice.sha256),
     )

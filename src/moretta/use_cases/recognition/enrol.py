@@ -197,7 +197,7 @@ def _kept(
     accepted = [entry for entry in seen if isinstance(entry, _Seen)]
     if not accepted:
         return [entry for entry in seen if isinstance(entry, FailureToEnrol)]
-    person = known or _new_person(means, collection, wishes)
+    person = _new_person(means, collection, wishes) if known is None else _named(means, region, known, wishes)
     key = region.cipher.new_key(person.person_id) if known is None else acts.data_key(region, known.person_id)
     with undone_on_failure(means, region) as made:
         faces = [_new_face(means, region, collection, key, entry, made) for entry in accepted]
@@ -262,6 +262,17 @@ def _known(region: Region, company_id: str, collection: Collection, wishes: Wish
     if person.collection_id != collection.collection_id:
         raise NotFound("expected the id of a person of this collection")
     return person
+
+
+def _named(means: Means, region: Region, person: Person, wishes: Wishes) -> Person:
+    """A person whom a consent made without a word, with the words of their first photo; anybody else as they are."""
+    has_words = bool(person.name or person.attributes)
+    if person.faces or has_words or not (wishes.name or wishes.attributes):
+        return person
+    named = replace(person, name=wishes.name, attributes=wishes.attributes)
+    entries = acts.person_changed(means.clock, person, named, acts.data_key(region, person.person_id))
+    region.store.update_person(named, entries=entries)
+    return named
 
 
 def _new_person(means: Means, collection: Collection, wishes: Wishes) -> Person:
