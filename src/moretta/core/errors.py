@@ -57,6 +57,12 @@ MorettaError
 │   ├── ChallengeUsed              answered before: a replay (`consent.challenge_used`)
 │   ├── SubjectMismatch            somebody else's signature, challenge or consent (`consent.wrong_subject`)
 │   └── SignatureRejected          no signature of that key over that statement (`consent.signature_invalid`)
+├── SubjectAccessError             a person's own pages stay closed
+│   ├── CodeRejected               no code of that link (`subject.code_invalid`)
+│   ├── CodeExpired                the right code, too late (`subject.code_expired`)
+│   ├── CodeUsed                   the right code, used before (`subject.code_used`)
+│   ├── SessionEnded               no session, or it is over (`subject.session_ended`)
+│   └── FormRejected               not sent from the person's own page (`subject.form_rejected`)
 ├── KeyUnusable
 │   ├── KeyDestroyed               it was destroyed, for good
 │   └── KeyRejected                another key, another place, or altered bytes
@@ -587,6 +593,52 @@ class SignatureRejected(ConsentError):
 
     code = "consent.signature_invalid"
     title = "The signature does not hold"
+
+
+class SubjectAccessError(MorettaError):
+    """A person's own pages stay closed."""
+
+    code = "subject.refused"
+    title = "These pages stay closed"
+    status = 403
+    exit_code = 77
+
+
+class CodeRejected(SubjectAccessError):
+    """The code does not belong to the link, or there is no such link, or too many codes were tried."""
+
+    code = "subject.code_invalid"
+    title = "This link and code do not open anything"
+
+
+class CodeExpired(SubjectAccessError):
+    """It was the right code, and its time is over."""
+
+    code = "subject.code_expired"
+    title = "The code has expired"
+    status = 410
+
+
+class CodeUsed(SubjectAccessError):
+    """It was the right code, and it was used before."""
+
+    code = "subject.code_used"
+    title = "The code was used already"
+    status = 409
+
+
+class SessionEnded(SubjectAccessError):
+    """No session, or one that is over."""
+
+    code = "subject.session_ended"
+    title = "Your visit is over"
+
+
+class FormRejected(SubjectAccessError):
+    """What was sent does not come from a form of the person's own page."""
+
+    code = "subject.form_rejected"
+    title = "This did not come from your own page"
 
 
 class KeyUnusable(MorettaError):

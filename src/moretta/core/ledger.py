@@ -56,6 +56,8 @@ class EntryKind(StrEnum):
     BREACH = "breach"
     DRILL = "drill"
     RETENTION = "retention"
+    SUBJECT_LINK = "subject.link"
+    SUBJECT_VISIT = "subject.visit"
 
 
 @dataclass(frozen=True, slots=True)
