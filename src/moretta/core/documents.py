@@ -24,10 +24,14 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a verifier may believe: public keys (32 bytes each) of the region, and the check of a signature."""
+    """What a verifier may believe: public keys (32 bytes each) of the region, and the check of a signature.
+
+    `origin`: the only log whose checkpoints may be believed; empty where only the keys are known.
+    """
 
     keys: Sequence[bytes]
     check: Verifier
+    origin: str = ""
 
 
 # The document's bytes as they are (JSON, a note, a ZIP) -> what it proves. Raises `ProofRejected` where it does not hold.

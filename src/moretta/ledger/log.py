@@ -69,6 +69,7 @@ class SignedLog:
 
     def checkpoint(self, size: int | None = None) -> Checkpoint:
         """As `TransparencyLog.checkpoint`."""
+        last = self._store.last_checkpoint()  # before the head, which may grow meanwhile
         head = self._store.head()
         origin = origin_of(self._region, head)
         if size is not None:
@@ -77,9 +78,9 @@ class SignedLog:
                 raise NotFound("expected a size of which this log signed a checkpoint")
             return _as_checkpoint(origin, kept)
         root = head.edge.root()
+        self._require_growth(last, head, root)
         kept = self._store.checkpoint_of(head.size)
         if kept is None:
-            self._require_growth(head)
             note = signed_checkpoint(origin, head.size, root, self._keys.signer())
             kept = self._store.keep_checkpoint(StoredCheckpoint(head.size, root, note), to_second(self._clock()))
         if kept.root != root:
@@ -114,8 +115,7 @@ class SignedLog:
         """As `TransparencyLog.consistency`."""
         return self._store.consistency(first, size)
 
-    def _require_growth(self, head: LogHead) -> None:
-        last = self._store.last_checkpoint()
+    def _require_growth(self, last: StoredCheckpoint | None, head: LogHead, root: bytes) -> None:
         if last is None:
             return
         if last.size > head.size:
@@ -124,7 +124,7 @@ class SignedLog:
             )
         proof = self._store.consistency(last.size, head.size)
         try:
-            require_consistency(last.size, last.root, head.size, head.edge.root(), proof.hashes)
+            require_consistency(last.size, last.root, head.size, root, proof.hashes)
         except ProofRejected:
             raise LogBroken(
                 "the log does not begin with what was signed of it before: the database was changed; run `moretta log check`"

@@ -15,7 +15,7 @@ from moretta.core.errors import LogBroken
 from moretta.core.ledger import LogEntry
 from moretta.core.ledger_store import LogHead
 from moretta.core.merkle import HASH_BYTES, Edge, leaf_hash
-from moretta.storage.ledger.nodes import node_number
+from moretta.storage.ledger.nodes import node_number, stored_bytes
 from moretta.storage.tables_ledger import log_entries, log_head, log_nodes
 from moretta.storage.upsert import insert_into
 
@@ -65,7 +65,7 @@ def read_head(connection: Connection, *, lock: bool) -> LogHead:
 
 
 def _head(row: Row[tuple[object, ...]]) -> LogHead:
-    edge = bytes(row.edge)
+    edge = stored_bytes(row.edge)
     hashes = tuple(edge[start : start + HASH_BYTES] for start in range(0, len(edge), HASH_BYTES))
     try:
         return LogHead(row.log_id, Edge(row.size, hashes))

@@ -30,6 +30,13 @@ def node_count(size: int) -> int:
     return size - size.bit_count()
 
 
+def stored_bytes(value: object) -> bytes:
+    """A column of bytes. Raises `LogBroken` where another type stands in it: SQLite holds whatever is put there."""
+    if not isinstance(value, bytes | memoryview | bytearray):
+        raise LogBroken("expected bytes in a row of the log, got another type: the database was changed")
+    return bytes(value)
+
+
 def node_reader(connection: Connection) -> ReadNodes:
     """Reads hashes within a transaction. What it gives raises `LogBroken` where one is missing."""
     return partial(_read, connection)
@@ -49,10 +56,10 @@ def _read(connection: Connection, wanted: Sequence[Node]) -> dict[Node, bytes]:
     if leaves:
         query = select(log_entries.c.entry_index, log_entries.c.leaf_hash)
         for row in connection.execute(query.where(log_entries.c.entry_index.in_(leaves))):
-            found[leaves[row.entry_index]] = bytes(row.leaf_hash)
+            found[leaves[row.entry_index]] = stored_bytes(row.leaf_hash)
     if above:
         for row in connection.execute(select(log_nodes).where(log_nodes.c.node_number.in_(above))):
-            found[above[row.node_number]] = bytes(row.hash)
+            found[above[row.node_number]] = stored_bytes(row.hash)
     if len(found) != len(leaves) + len(above):
         raise LogBroken("a hash of the log's tree is missing: rows were deleted; `moretta log check` says where")
     return found

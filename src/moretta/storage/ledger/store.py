@@ -15,7 +15,7 @@ from moretta.core.ledger_store import LogHead, StoredCheckpoint, StoredLeaf
 from moretta.core.merkle import Node, consistency_hashes, inclusion_hashes
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger.appending import append, read_head
-from moretta.storage.ledger.nodes import edge_at, node_reader
+from moretta.storage.ledger.nodes import edge_at, node_reader, stored_bytes
 from moretta.storage.tables_ledger import log_checkpoints, log_cosignatures, log_entries, log_head, log_nodes
 from moretta.storage.upsert import insert_into
 
@@ -55,7 +55,10 @@ class SqlLedger:
             query = query.where(log_entries.c.company_id == company_id)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(log_entries.c.entry_index).limit(limit)).all()
-        return [StoredLeaf(row.entry_index, bytes(row.leaf), bytes(row.leaf_hash), row.company_id) for row in rows]
+        return [
+            StoredLeaf(row.entry_index, stored_bytes(row.leaf), stored_bytes(row.leaf_hash), row.company_id)
+            for row in rows
+        ]
 
     def index_of(self, leaf_hash: bytes) -> int:
         """As `LedgerStore.index_of`."""
@@ -139,7 +142,7 @@ class SqlLedger:
             for row in page:
                 if row.node_number != number:
                     raise LogBroken(f"hash {number} of the log's tree is missing: rows were deleted")
-                yield next(expected), bytes(row.hash)
+                yield next(expected), stored_bytes(row.hash)
                 number += 1
             if len(page) < _PAGE:
                 return
@@ -159,7 +162,7 @@ def _checkpoint_of(connection: Connection, size: int) -> StoredCheckpoint | None
 def _to_checkpoint(connection: Connection, row: Row[tuple[object, ...]]) -> StoredCheckpoint:
     query = select(log_cosignatures.c.line).where(log_cosignatures.c.size == row.size)
     lines = connection.execute(query.order_by(log_cosignatures.c.witness)).scalars()
-    return StoredCheckpoint(row.size, bytes(row.root), row.note, tuple(lines))
+    return StoredCheckpoint(row.size, stored_bytes(row.root), row.note, tuple(lines))
 
 
 def _nodes_in_order() -> Iterator[Node]:
