@@ -83,7 +83,8 @@ def embed(
                 reference = protector.protect_reference(embedding).payload
         faces.append(_described(found, scale, reason, reference, probe))
     kept = request.photo and len(faces) == 1 and faces[0].reference is not None
-    return Embedded(tuple(faces), instruments.photo_of(pixels) if kept else None)
+    photo = instruments.photo_of(pixels) if kept else None
+    return Embedded(tuple(faces), photo, (reader.info.width, reader.info.height))
 
 
 def compare(
