@@ -91,7 +91,7 @@ def enrol(
                 raise
             continue
         if any(isinstance(outcome, Enrolled) for outcome in outcomes):
-            _afterwards(means, region, collection, replaced)
+            _afterwards(means, region, collection, replaced, outcomes)
         return outcomes
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -194,12 +194,15 @@ def _new_face(
     return NewFace(new_id(IdKind.FACE, collection.home), entry.reference, entry.face.quality, photo_id)
 
 
-def _afterwards(means: Means, region: Region, collection: Collection, replaced: Sequence[int]) -> None:
+def _afterwards(
+    means: Means, region: Region, collection: Collection, replaced: Sequence[int], outcomes: Outcomes
+) -> None:
     """Once it is committed: replaced references leave packed ciphertexts, and single ones are packed where enough gathered."""
     if replaced:
         sweep(means, region)
         packing.rewrite_without(means, region, collection, replaced)
-    packing.pack_if_due(means, region, collection)
+    if any(isinstance(one, Enrolled) and one.face.row % packing.LOOK_EVERY == 0 for one in outcomes):
+        packing.pack_if_due(means, region, collection)
     if replaced or collection.scheme is Scheme.SHARES:
         region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
 

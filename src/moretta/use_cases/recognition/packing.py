@@ -24,8 +24,12 @@ from moretta.use_cases.recognition.means import Means, Region
 PACKED = frozenset({Scheme.HE})
 # Slots of a packed ciphertext: the ring's degree (docs/adr/0006-packed-and-single-ciphertexts.md).
 SLOTS = 2048
-# benchmarks/recognition.py: one single costs a search as much as SINGLES_PER_SEGMENT slots; see `pack_if_due`.
+# Measured at d = 192 (benchmarks/recognition_service.py): 256 singles add 1.1 ms to a search, as much as 11,000 packed ones; to
+# pack them into a segment that has room takes 0.4 s, 1.5 ms a person. At 1,024 a search would take 10 ms more, at 64 packing
+# would cost more than enrolling.
 PACK_AT = 256
+# Rows count up by one, so that every so many references somebody looks whether it is time to pack.
+LOOK_EVERY = 32
 
 
 @dataclass(frozen=True, slots=True)
