@@ -40,7 +40,6 @@ from moretta.wiring.party import party_public_key
 REGION, MODEL, KEY, THRESHOLD = "local", "0123456789abcdef", "key-1", 0.5
 REPETITIONS, ENROLLED = 9, 500
 _PIECE = 1 << 16
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,7 @@ def measure(references: int, dimension: int, flat_cpu_s: Callable[[], float], re
                 differing += _differing(vectors @ probe, found)
             enrolled = _enrolled_per_s(node, spec, protector, vectors[:ENROLLED])
         sent, rounds = _traffic(references)
-        # The first turn fetches the list of rows and fills caches. The kernel counts processor time in steps of 10 ms, so it
-        # is averaged over all turns.
+        # The first turn fetches the list of rows and fills caches.
         party_cpu = max(statistics.fmean(one[place] for one in cpus[1:]) for place in range(3))
         return Cost(
             references,
