@@ -4,10 +4,11 @@ Belongs here: the order of the work, and that all of it is one transaction. Does
 does), packing (see `packing`).
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from moretta.core.errors import Conflict, NotFound, RequestInvalid
+from moretta.core.errors import Conflict, MorettaError, NotFound, RequestInvalid
 from moretta.core.key_service import SubjectKey
 from moretta.core.protection import Scheme
 from moretta.core.recognising import Embedded, EmbeddedFace, EmbedRequest, Wanted
@@ -39,6 +40,8 @@ MAX_ATTRIBUTES, MAX_ATTRIBUTE_CHARACTERS = 50, 500
 ATTEMPTS = 3
 
 Outcomes = list[Enrolled | FailureToEnrol]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +200,19 @@ def _new_face(
 def _afterwards(
     means: Means, region: Region, collection: Collection, replaced: Sequence[int], outcomes: Outcomes
 ) -> None:
-    """Once it is committed: replaced references leave packed ciphertexts, and single ones are packed where enough gathered."""
-    if replaced:
-        sweep(means, region)
-        packing.rewrite_without(means, region, collection, replaced)
-    if any(isinstance(one, Enrolled) and one.face.row % packing.LOOK_EVERY == 0 for one in outcomes):
-        packing.pack_if_due(means, region, collection)
+    """Replaced references leave packed ciphertexts, and single ones are packed where enough gathered.
+
+    The enrolment is committed: what fails here is told to the log, not to the caller, who would enrol again. A later change or
+    the next start does it.
+    """
+    try:
+        if replaced:
+            sweep(means, region)
+            packing.rewrite_without(means, region, collection, replaced)
+        if any(isinstance(one, Enrolled) and one.face.row % packing.LOOK_EVERY == 0 for one in outcomes):
+            packing.pack_if_due(means, region, collection)
+    except MorettaError as error:
+        _log.warning("enrol.packing_later: %s", error.code)
     if replaced or collection.scheme is Scheme.SHARES:
         region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from moretta.core.errors import MediaError, NotFound, PersonErased, TimeLimitExceeded, WorkerLost
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, IdKind, StoreWish, new_id, region_of
-from moretta.use_cases.recognition import enrol, packing
+from moretta.use_cases.recognition import enrol
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.pictures import require_purpose
 from moretta.use_cases.recognition.results import ImportFailure, ImportItem, ImportProgress, ImportReport, OnImport
@@ -71,7 +71,6 @@ def run(
         tally.done += 1
         if on_progress is not None:
             on_progress(ImportProgress(tally.done, tally.enrolled, tally.failed, tally.skipped))
-    packing.pack_if_due(means, region, collection)
     return ImportReport(
         chosen, tally.enrolled, tally.skipped, len(tally.people), tally.duplicates, tuple(tally.failures)
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from moretta.core.errors import Conflict
 from moretta.core.gallery import SegmentInfo
 from moretta.core.protection import Rows, Scheme
 from moretta.core.recognition import Collection
@@ -30,6 +31,8 @@ SLOTS = 2048
 PACK_AT = 256
 # Rows count up by one, so that every so many references somebody looks whether it is time to pack.
 LOOK_EVERY = 32
+# Another process may pack the same segments in between; that it does so three times in a row is no accident.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,23 @@ def pack(means: Means, region: Region, collection: Collection, least: int) -> No
 
 
 def rewrite_without(means: Means, region: Region, collection: Collection, rows: Sequence[int]) -> None:
-    """Replace every segment that holds one of `rows` by one that does not."""
+    """Replace every segment that holds one of `rows` by one that does not.
+
+    Raises:
+        Conflict: another process changes the same segments again and again.
+    """
     if collection.scheme not in PACKED or not rows:
         return
     gone = np.array(sorted(rows), np.uint32)
     with means.locks.of(collection.collection_id):
-        for segment in region.store.segments(collection.collection_id):
-            kept = ~np.isin(segment.rows, gone)
-            if kept.all():
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                _rewrite_all(means, region, collection, gone)
+            except Conflict:
+                if attempt == _ATTEMPTS:
+                    raise
                 continue
-            _rewrite(means, region, collection, segment, kept)
+            return
 
 
 def settle_removed(means: Means, region: Region, collection: Collection) -> None:
@@ -92,6 +102,13 @@ def settle_removed(means: Means, region: Region, collection: Collection) -> None
         return
     with means.locks.of(collection.collection_id):
         rewrite_without(means, region, collection, region.store.delta(collection.collection_id, 0).removed)
+
+
+def _rewrite_all(means: Means, region: Region, collection: Collection, gone: Rows) -> None:
+    for segment in region.store.segments(collection.collection_id):
+        kept = ~np.isin(segment.rows, gone)
+        if not kept.all():
+            _rewrite(means, region, collection, segment, kept)
 
 
 def _rewrite(
