@@ -3,8 +3,10 @@
 Belongs here: a lock that this process holds from its first announcement until it ends, however it ends. Does not belong here:
 what was announced.
 
-On SQLite that is a lock file beside the database, on PostgreSQL an advisory lock of a session of its own. A process that loses
-that session counts as dead although it lives; what it announced may then be deleted, and taking it into use is refused.
+On SQLite that is a lock file beside the database, which the kernel frees. On PostgreSQL it is an advisory lock of its
+session, which the server frees when it finds the connection closed: at once where the process died, after TCP's timeouts
+where its machine did. A process that loses that session counts as dead although it lives; what it announced may then be
+deleted, and taking it into use is refused.
 """
 
 import fcntl
