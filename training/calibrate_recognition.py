@@ -62,9 +62,9 @@ def module_of(card: EmbedderCard, found: Accuracy, data: str) -> str:
     """The text of the module of thresholds."""
     sample, plain = found.sample, found.plain
     source = (
-        f"Source: {data}, {sample.photos_compared} photos of {sample.people_compared} people (at most ten of each),\n"
-        f"{plain.genuine:,} genuine and {plain.impostor:,} impostor comparisons, model {found.model_id}. A rate stands\n"
-        "here only where at least 30 false matches were expected."
+        f"Source: {data}, {sample.photos_compared:,} photos of {sample.people_compared:,} people (at most ten of each), "
+        f"{plain.genuine:,} genuine and {plain.impostor:,} impostor\ncomparisons, model {found.model_id}. A rate stands here "
+        "only where at least 30 false matches were expected."
     )
     rows = "\n".join(" " * 12 + _row(rate) for rate in plain.at)
     return _HEAD.format(source=source, short=data, name=card.name, rows=rows)
