@@ -51,9 +51,7 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             executor.close()
 
 
-def _services(
-    settings: Settings, deployment: Deployment, executor: PoolExecutor, people: Recognition | None = None
-) -> Services:
+def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, people: Recognition) -> Services:
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.
     own = {deployment.company_id, local_company_id(deployment.engine)}
