@@ -12,8 +12,8 @@ from moretta.core.thresholds import THRESHOLDS
 SHIPPED: dict[str, tuple[tuple[float, float], ...]] = {
     name: tuple((one.fmr, one.similarity) for one in measured) for name, measured in THRESHOLDS.items()
 }
-# Searching N people multiplies the rate by about N: 1e-4 keeps a gallery of 1,000 under one false candidate in ten photos. At 1e-5
-# twice as many genuine photos are missed (7.9 % instead of 3.8 %): larger galleries take it knowingly, with `thresholds`.
+# Searching N people multiplies the rate by about N: 1e-4 keeps a gallery of 1,000 under one false candidate in ten photos. At
+# 1e-5 twice as many genuine photos are missed (7.9 % instead of 3.8 %): larger galleries take it knowingly, with `thresholds`.
 MATCH_FMR = 1e-4
 # A duplicate is looked for in the whole gallery, so it is a search and takes the same rate: looser, and every enrolment into a
 # large gallery would report somebody.
