@@ -75,9 +75,9 @@ def unpack_rows(stored: bytes) -> Rows:
 def _payloads(
     connection: Connection, keys: OpenedKeys, query: Select[tuple[object, ...]]
 ) -> Iterator[tuple[int, bytes]]:
-    found = connection.execute(query.execution_options(yield_per=_PIECE))
-    for row in found:
-        yield row.gallery_row, keys.payload(row.person_id, row.wrapped, row.face_id, row.payload)
+    with connection.execute(query.execution_options(yield_per=_PIECE)) as found:
+        for row in found:
+            yield row.gallery_row, keys.payload(row.person_id, row.wrapped, row.face_id, row.payload)
 
 
 def _unpacked(collection_id: str, since: int) -> Select[tuple[object, ...]]:

@@ -9,6 +9,7 @@ where its machine did. A process that loses that session counts as dead although
 deleted, and taking it into use is refused.
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -64,7 +65,7 @@ class Owner:
                 # The pool may put another connection in its place: this one ends with the process.
                 session.detach()
                 session.execute(select(func.pg_advisory_lock(advisory_key(_name(token)))))
-            self._session, self._release = session, weakref.finalize(self, session.close)
+            self._session, self._release = session, weakref.finalize(self, _unlock_and_close, session, token)
         else:
             path = lock_path(self._engine, _name(token))
             descriptor = open_lock_file(path)
@@ -96,6 +97,13 @@ def owner_is_alive(engine: Engine, connection: Connection, token: str) -> bool:
 
 def _name(token: str) -> str:
     return f"owner-{token}"
+
+
+def _unlock_and_close(session: Connection, token: str) -> None:
+    # The server ends a closed session a moment later; who asks before that must not see this process live.
+    with contextlib.suppress(DBAPIError):
+        session.execute(select(func.pg_advisory_unlock(advisory_key(_name(token)))))
+    session.close()
 
 
 def _close_and_delete(descriptor: int, path: Path) -> None:
