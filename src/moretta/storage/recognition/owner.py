@@ -18,7 +18,7 @@ import weakref
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from moretta.storage.database import is_postgresql
 from moretta.storage.postgresql import advisory_key, postgresql_told
@@ -54,7 +54,7 @@ class Owner:
             return True
         try:
             self._session.execute(text("SELECT 1"))
-        except DBAPIError:
+        except SQLAlchemyError:
             return False
         return True
 
@@ -101,7 +101,7 @@ def _name(token: str) -> str:
 
 def _unlock_and_close(session: Connection, token: str) -> None:
     # The server ends a closed session a moment later; who asks before that must not see this process live.
-    with contextlib.suppress(DBAPIError):
+    with contextlib.suppress(SQLAlchemyError):
         session.execute(select(func.pg_advisory_unlock(advisory_key(_name(token)))))
     session.close()
 
