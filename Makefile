@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Moretta needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install,postgres,pkcs11,cloud]'
-	$(BIN)/moretta models install --demo-clip
+	$(BIN)/moretta models install --demo-clip --demo-people
 	@touch $@
 
 demo: setup
@@ -23,7 +23,6 @@ demo: setup
 
 # Enrols two people, finds them in other photos, shows what is stored, erases one, searches again.
 demo-recognise: setup
-	$(BIN)/moretta models install --demo-people
 	$(BIN)/moretta demo-recognise
 
 evaluate: setup
@@ -47,6 +46,7 @@ soak: setup
 # What it compares against is installed from pinned versions into .venv-bench, an environment for each.
 bench: setup
 	$(BIN)/python -m benchmarks --write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.recognition --write benchmarks/RECOGNITION.md
 
 docs: setup
 	$(BIN)/moretta docs docs

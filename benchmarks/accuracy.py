@@ -83,7 +83,7 @@ def accuracy_lines(rows: Sequence[AccuracyRow]) -> Iterator[str]:
         yield f"- **{row.name}**: {row.computes}.{f' {row.note}.' if row.note else ''}"
 
 
-_OUR_COMPUTES = "CenterFace, mesh, MobileFaceNet with the mirrored face, 192 numbers, cosine; read by confined workers"
+_OUR_COMPUTES = "CenterFace, mesh, four views through MobileFaceNet, 192 numbers, cosine; read by confined workers"
 _PEER_COMPUTES = "HOG detector, 5 landmarks, dlib's ResNet, 128 numbers, Euclidean distance, as its documentation says"
 
 
@@ -103,7 +103,7 @@ def _ours(dataset: Dataset, tell: Tell) -> AccuracyRow:
     differing = ", ".join(f"{at[rate.threshold].differing} at {rate.target:g}" for rate in whole.plain.at)
     count = at[whole.plain.eer_threshold].comparisons
     note = f"Under `he` with real keys the FNMR is {told}; of {count} decisions {differing} are other ones"
-    return AccuracyRow("Moretta", _OUR_COMPUTES, whole.plain, whole.sample.fte, _misses(whole.plain, found), note)
+    return AccuracyRow("Moretta", _OUR_COMPUTES, whole.plain, whole.sample.fte, misses(whole.plain, found), note)
 
 
 def _peer(dataset: Dataset, scratch: Path) -> AccuracyRow:
@@ -123,7 +123,7 @@ def _peer(dataset: Dataset, scratch: Path) -> AccuracyRow:
     rates = plain_rates(pairs.scores(similarity.astype(np.float32)), TARGETS)
     found = Templates(vectors[there], subjects[there], {}, tuple(subjects[~there].tolist()))
     versions = ", ".join(f"{name} {number}" for name, number in told["versions"].items())
-    return AccuracyRow(f"{PEER} ({versions})", _PEER_COMPUTES, rates, float((~there).mean()), _misses(rates, found), "")
+    return AccuracyRow(f"{PEER} ({versions})", _PEER_COMPUTES, rates, float((~there).mean()), misses(rates, found), "")
 
 
 def _first(dataset: Dataset, most_people: int | None) -> Dataset:
@@ -134,7 +134,7 @@ def _first(dataset: Dataset, most_people: int | None) -> Dataset:
     return Dataset(tuple(dataset.paths[place] for place in kept), dataset.subjects[kept])
 
 
-def _misses(rates: PlainRates, found: Templates) -> dict[float, float]:
+def misses(rates: PlainRates, found: Templates) -> dict[float, float]:
     """The share of all genuine comparisons that are missed where a photo without a template misses all of its own."""
     made = np.bincount(found.subjects)
     failed = np.bincount(np.array(found.failed_subjects, np.intp), minlength=len(made))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-_PIN_AND_RUN = (
+PIN_AND_RUN = (
     "import os, sys; os.sched_setaffinity(0, map(int, sys.argv[1].split(','))); os.execv(sys.argv[2], sys.argv[2:])"
 )
 
@@ -40,7 +40,7 @@ def answer(
     Raises:
         ChildError: it ended with an error, or printed none.
     """
-    pinned = [sys.executable, "-c", _PIN_AND_RUN, ",".join(map(str, on_cores)), *command]
+    pinned = [sys.executable, "-c", PIN_AND_RUN, ",".join(map(str, on_cores)), *command]
     with tempfile.TemporaryFile("w+") as errors:
         try:
             run = subprocess.run(

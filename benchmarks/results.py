@@ -11,7 +11,7 @@ _WORD = {True: "yes", False: "**no**", None: "not measured"}
 
 def page(machine: dict[str, str], media: str, outcomes: Sequence[Outcome], findings: Sequence[Finding]) -> str:
     """The whole page."""
-    return "\n".join([*_head(machine, media), *_comparison(outcomes), *_targets(findings), ""])
+    return "\n".join([*_head(machine, media), *_comparison(outcomes), *targets_lines(findings), ""])
 
 
 def _head(machine: dict[str, str], media: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _versions(outcome: Outcome) -> dict[str, str]:
     return outcome.runs[-1].get("versions", {}) if outcome.runs else {}
 
 
-def _targets(findings: Sequence[Finding]) -> Iterator[str]:
+def targets_lines(findings: Sequence[Finding]) -> Iterator[str]:
     yield from ("", "## What was promised", "", "| | measured | met |", "|---|---|---|")
     for finding in findings:
         yield f"| {finding.promise} | {finding.measured} | {_WORD[finding.met]} |"

@@ -1,13 +1,11 @@
-"""`python -m benchmarks.shares [--sizes N:D,...]`: what comparing over shares costs, beside faiss on one thread in the same run.
+"""What comparing over shares costs, for `benchmarks.recognition`.
 
 Three real `moretta party` processes under mutual TLS on this machine. Their stores are written directly, as enrolling leaves
 them, because enrolling a million references through the protocol would take most of the run; the time to enrol is measured on
 a smaller number.
 """
 
-import argparse
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -17,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +37,9 @@ from moretta.protection.shares.store import State
 from moretta.protection.shares.streams import Streams
 from moretta.wiring.party import party_public_key
 
-SIZES = ((100_000, 128), (1_000_000, 128), (1_000_000, 192), (256_000, 512))
 REGION, MODEL, KEY, THRESHOLD = "local", "0123456789abcdef", "key-1", 0.5
 REPETITIONS, ENROLLED = 9, 500
 _PIECE = 1 << 16
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +63,11 @@ class Cost:
         return self.party_cpu_ms / self.faiss_cpu_ms
 
 
-def measure(references: int, dimension: int, repetitions: int = REPETITIONS) -> Cost:
-    """One size. Raises `RuntimeError` where a decision differs from the cosine's by more than the stated error allows."""
-    import faiss
+def measure(references: int, dimension: int, flat_cpu_s: Callable[[], float], repetitions: int = REPETITIONS) -> Cost:
+    """One size; `flat_cpu_s` searches plain vectors of that size once, in turn with the parties, and tells its processor time.
 
+    Raises `RuntimeError` where a decision differs from the cosine's by more than the stated error allows.
+    """
     with tempfile.TemporaryDirectory(prefix="moretta-bench-") as scratch:
         root = Path(scratch)
         rng = np.random.default_rng(7)
@@ -78,9 +75,6 @@ def measure(references: int, dimension: int, repetitions: int = REPETITIONS) -> 
         key = SharesKey.new(dimension, [party_public_key(root / str(index)) for index in range(3)])
         spec = GallerySpec("col_local_0", Scheme.SHARES, MODEL, dimension, KEY, frozenset({REGION}))
         _write_stores(root, spec, key, vectors)
-        faiss.omp_set_num_threads(1)
-        flat = faiss.IndexFlatIP(dimension)
-        flat.add(vectors)
         protector = SharesProtector(ProtectionTerms(Scheme.SHARES, MODEL, dimension, KEY, key.material()))
         with _parties(root) as (node, pids, start_s):
             walls, cpus, flats, differing = [], [], [], 0
@@ -92,14 +86,11 @@ def measure(references: int, dimension: int, repetitions: int = REPETITIONS) -> 
                 walls.append(1e3 * (time.perf_counter() - began))
                 cpus.append([_cpu_ms(pid) - had for pid, had in zip(pids, before, strict=True)])
                 found = {match.row for match in key.open(sealed, OpenTerms(THRESHOLD, references))}
-                began = time.process_time()
-                flat.search(probe[None], 10)
-                flats.append(1e3 * (time.process_time() - began))
+                flats.append(1e3 * flat_cpu_s())
                 differing += _differing(vectors @ probe, found)
             enrolled = _enrolled_per_s(node, spec, protector, vectors[:ENROLLED])
         sent, rounds = _traffic(references)
-        # The first turn fetches the list of rows and fills caches. The kernel counts processor time in steps of 10 ms, so it
-        # is averaged over all turns.
+        # The first turn fetches the list of rows and fills caches.
         party_cpu = max(statistics.fmean(one[place] for one in cpus[1:]) for place in range(3))
         return Cost(
             references,
@@ -220,7 +211,10 @@ def _enrolled_per_s(node: SharesNode, spec: GallerySpec, protector: SharesProtec
 
 
 def _traffic(count: int) -> tuple[int, int]:
-    """Bytes that the three parties send each other for a gallery of `count`, and rounds: hello, circuit, opening the check."""
+    """Bytes of the circuit that the three parties send each other for a gallery of `count`, and the rounds of all.
+
+    The hello before the circuit and the opening of the probe's check after it add two rounds and under 100 kB.
+    """
     secret = [os.urandom(32) for _ in range(3)]
     padded = -(-(count + 64) // 64) * 64
     values = np.zeros(padded, np.uint16)
@@ -237,19 +231,4 @@ def _traffic(count: int) -> tuple[int, int]:
         try:
             asked = [circuit.send(inbox) for circuit, inbox in zip(circuits, inboxes, strict=True)]
         except StopIteration:
-            return sent, rounds
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.shares")
-    parser.add_argument("--sizes", help="such as 100000:128,1000000:192; left out: all that the results page shows")
-    chosen = parser.parse_args()
-    sizes = SIZES if chosen.sizes is None else [tuple(map(int, one.split(":"))) for one in chosen.sizes.split(",")]
-    for references, dimension in sizes:
-        cost = measure(references, dimension)
-        told = {name: getattr(cost, name) for name in cost.__dataclass_fields__} | {"cpu_ratio": cost.cpu_ratio}
-        print(json.dumps({name: round(value, 2) for name, value in told.items()}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            return sent, rounds + 2

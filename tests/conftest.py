@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
 
 from moretta.vision.models import State, default_media_dir, default_models_dir, verify
+from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

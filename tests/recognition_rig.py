@@ -22,7 +22,7 @@ from moretta.core.recognising import (
     EmbedRequest,
     Wanted,
 )
-from moretta.core.recognition import Enrolled
+from moretta.core.recognition import Collection, Enrolled
 from moretta.core.values import Embedding
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
@@ -71,7 +71,7 @@ def vector(person: str, number: str, model_id: str) -> np.ndarray:
     other = _direction(f"{model_id} {person} {number}", dimension)
     other -= base * (other @ base)
     made = LIKENESS * base + np.sqrt(1 - LIKENESS**2) * other / np.linalg.norm(other)
-    return (made / np.linalg.norm(made)).astype(np.float32)
+    return np.asarray(made / np.linalg.norm(made), np.float32)
 
 
 def _direction(seed: str, dimension: int) -> np.ndarray:
@@ -200,7 +200,7 @@ def opened(
         {"local": node},
         None if trio is None else trio.node,
         store.settle,
-        None if trio is None else lambda collection: trio.node.refresh(spec_of(collection)),
+        _refreshed_by(trio),
     )
     consents = SqlConsentStore(engine, cipher, checkpoint)
     ledger = ledger_in(engine, "local", master, checkpoint)
@@ -245,3 +245,13 @@ def opened(
         node.close()
         store.close()
         engine.dispose()
+
+
+def _refreshed_by(trio: Trio | None) -> Callable[[Collection], None] | None:
+    if trio is None:
+        return None
+
+    def refresh(collection: Collection) -> None:
+        trio.node.refresh(spec_of(collection))
+
+    return refresh

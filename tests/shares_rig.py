@@ -51,7 +51,9 @@ class Trio:
         self.tampered: Callable[[str, Message], Message] = untouched
         for index in range(3):
             self.start(index)
-        self.node = SharesNode(REGION, [Way(self, index, SERVICE_ROLE) for index in range(3)], 3 * patience_s, settle_s=1.0)
+        self.node = SharesNode(
+            REGION, [Way(self, index, SERVICE_ROLE) for index in range(3)], 3 * patience_s, settle_s=1.0
+        )
         self.public_keys = [key.public_key().public_bytes_raw() for key in self.keys]
 
     def start(self, index: int) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.vision.test_custom_models import embedder
 
 from moretta import Recogniser
-from moretta.core.errors import MediaUnsupported, SeveralFaces
+from moretta.core.errors import MediaUnsupported, RequestInvalid, SeveralFaces
 from moretta.core.protection import Scheme
-from moretta.core.recognition import Enrolled, FailureToEnrol, RefusalReason, StoreWish
+from moretta.core.recognition import Enrolled, FailureToEnrol, RefusalReason, StoreWish, Thresholds
 from moretta.settings import Settings
-from moretta.vision.models import default_media_dir
+from moretta.vision.models import add, default_media_dir
 from moretta.wiring.service import opened
 from moretta.wiring.stored_bytes import embedding_bytes, occurrences
 
@@ -124,6 +125,28 @@ def test_each_photo_that_was_processed_is_counted_once(people: Recogniser, photo
     after = counts()
     grown = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
     assert grown == {("sdk:enrol", 0): 2, ("sdk:search", 0): 1, ("sdk:compare", SeveralFaces.exit_code): 2}
+
+
+def test_an_operators_own_model_goes_the_same_way(models_dir: Path, photos: Path, tmp_path: Path) -> None:
+    own_dir = tmp_path / "models"
+    own_dir.mkdir()
+    for file in models_dir.iterdir():
+        if not file.name.startswith("custom"):
+            (own_dir / file.name).symlink_to(file)
+    (tmp_path / "own.onnx").write_bytes(embedder(["n", 3, 112, 112], dim=32))
+    add(tmp_path / "own.onnx", "own", 32, "arcface112", own_dir)
+    settings = Settings(data_dir=tmp_path / "data", models_dir=own_dir, sandbox="best-effort")
+    with Recogniser(settings) as people:
+        with pytest.raises(RequestInvalid, match="threshold"):
+            people.create_collection("own", "test", model="own")
+        # Made-up weights tell nobody apart, but a photo is like itself.
+        collection = people.create_collection(
+            "own", "test", model="own", thresholds=Thresholds(0.98, 0.98, 1e-3, "test")
+        )
+        assert (collection.dimension, collection.model_id.partition(":")[0]) == (32, "own")
+        (outcome,) = people.enrol(collection, [photos / "obama.jpg"])
+        assert isinstance(outcome, Enrolled)
+        assert people.verify(outcome.person_id, photos / "obama.jpg").match
 
 
 def _side_by_side(photos: Path) -> bytes:

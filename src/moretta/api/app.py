@@ -10,7 +10,6 @@ from typing import TextIO
 
 import anyio
 from fastapi import FastAPI
-from pydantic import BaseModel
 
 from moretta.api.auth import RateLimiter, guard
 from moretta.api.door import Door
@@ -80,18 +79,14 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     add_analysis_routes(app, desk, may_analyze)
     may_follow = guard(services, limiter, Scope.MEDIA_ANALYZE, Scope.PERSONS_WRITE)
     add_job_routes(app, board, may_follow, settings.heartbeat_s)
-    if services.people is not None:
-        _add_recognition(app, desk, limiter)
+    _add_recognition(app, desk, limiter)
     add_admin_routes(
         app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
-    examples = {ANALYZE: analysis_example(), DETECT: detection_example()}
-    bodies: tuple[type[BaseModel], ...] = (Problem, NewKey)
-    if services.people is not None:
-        examples |= people_examples()
-        bodies += (NewCollection, CollectionChanges, NewRenewal, PersonChanges)
+    examples = {ANALYZE: analysis_example(), DETECT: detection_example(), **people_examples()}
+    bodies = (Problem, NewKey, NewCollection, CollectionChanges, NewRenewal, PersonChanges)
     install_openapi(app, bodies, examples)
     app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app

@@ -9,18 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from moretta.api.people_schemas import (
-    CollectionView,
-    ComparisonView,
-    Enrolment,
-    SearchView,
-    VerificationView,
-    collection_view,
-    comparison_view,
-    enrolment,
-    search_view,
-    verification_view,
-)
+from moretta.api.people_schemas import CollectionView, ComparisonView, Enrolment, SearchView, VerificationView
+from moretta.api.people_views import collection_view, comparison_view, enrolment, search_view, verification_view
 from moretta.api.schemas import to_json
 from moretta.core.protection import Scheme
 from moretta.core.recognition import (

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from moretta.api.bodies import checked
 from moretta.api.calls import Call
 from moretta.api.forms import MEDIA_PARTS, UploadRules
-from moretta.api.people import People
 from moretta.api.people_schemas import Attributes, PersonName
 from moretta.api.work import Desk
 from moretta.core.errors import (
@@ -80,14 +79,6 @@ _WISHES = {
     "1": StoreWish.PHOTO,
     "0": StoreWish.TEMPLATE,
 }
-
-
-def people_of(desk: Desk) -> People:
-    """Recognition. Addresses that use it are there only where it is."""
-    people = desk.services.people
-    if people is None:
-        raise RuntimeError("an address of recognition was added to a service without it")
-    return people
 
 
 def photo_rules(

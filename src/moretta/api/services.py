@@ -119,12 +119,13 @@ class Services:
 
     `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
     that is not the operator's own. `whitepaper()` is Markdown.
-    `people` is recognition; without it, its addresses are not there. `photo_link_secret` signs addresses of photos: one of a
-    process's own, so that they end with it, unless several processes are to honour each other's.
+    `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several processes are
+    to honour each other's.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
 
     executor: Executor
+    people: People
     keys: ApiKeys
     meter: Meter
     usage: UsageCounts
@@ -138,5 +139,4 @@ class Services:
     clock: Clock = utc_now
     worker_counts: Callable[[], WorkerCounts] | None = None
     settings: ApiSettings = field(default_factory=ApiSettings)
-    people: People | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

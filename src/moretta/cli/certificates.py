@@ -9,7 +9,7 @@ import typer
 def certificates(
     folder: Annotated[Path, typer.Argument(help="Where the files go; an authority that is there is used.")],
     roles: Annotated[
-        list[str], typer.Argument(help="Whose certificates: serve, keyd, node-REGION, party-REGION, and so on.")
+        list[str], typer.Argument(help="Whose certificates: serve, keyd, node-REGION, party-0, party-1, party-2.")
     ],
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long they are valid.")] = 825,
 ) -> None:

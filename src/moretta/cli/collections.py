@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from moretta.api.people_schemas import CollectionView, collection_view
+from moretta.api.people_schemas import CollectionView
+from moretta.api.people_views import collection_view
 from moretta.cli.people import (
     CollectionId,
     Json,

@@ -134,8 +134,8 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Errors of a command are told once, by `run`; the service keeps its log."""
-    if context.invoked_subcommand != "serve":
+    """Errors of a command are told once, by `run`; what goes on running keeps its log."""
+    if context.invoked_subcommand not in {"serve", "keyd", "node", "party"}:
         logging.getLogger("moretta").addHandler(logging.NullHandler())
 
 

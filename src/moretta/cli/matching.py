@@ -8,14 +8,8 @@ from typing import Annotated
 
 import typer
 
-from moretta.api.people_schemas import (
-    ComparisonView,
-    SearchView,
-    VerificationView,
-    comparison_view,
-    search_view,
-    verification_view,
-)
+from moretta.api.people_schemas import ComparisonView, SearchView, VerificationView
+from moretta.api.people_views import comparison_view, search_view, verification_view
 from moretta.api.v1.matching import names_in
 from moretta.cli.people import (
     NO,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from moretta.api.people_schemas import Enrolment, FaceView, PersonView, enrolment, face_view, person_view
+from moretta.api.people_schemas import Enrolment, FaceView, PersonView
+from moretta.api.people_views import enrolment, face_view, person_view
 from moretta.api.people_work import refused
 from moretta.cli.people import (
     SOME_FAILED,

@@ -65,10 +65,14 @@ class EmbeddedFace:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The faces of one picture, the largest first; with several faces where one was wanted, none of them is protected."""
+    """The faces of one picture, the largest first; with several faces where one was wanted, none of them is protected.
+
+    `size` is that of the upright original, width and height in px.
+    """
 
     faces: tuple[EmbeddedFace, ...]
     photo: bytes | None = field(default=None, repr=False)
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,12 @@ class Follower:
         delta = self.source.delta(spec.collection_id, at)
         if delta.spec.key_id != spec.key_id:
             raise Conflict("the collection was given another key meanwhile; try again")
+        if delta.sequence < at and spec.scheme in _PASSING:
+            # Its references are nowhere else any more: dropping them would lose people who are still enrolled.
+            raise NodeUnavailable(
+                "the database is older than the parties' galleries, as after a restore from a backup; restore the parties' folders "
+                "from the same moment, or re-enrol the collection"
+            )
         if delta.sequence < at:
             # The database was restored from a backup: what the node has beyond it never happened.
             node.drop(spec.collection_id)

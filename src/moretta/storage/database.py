@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -158,6 +158,8 @@ def _open_server(url: str, schema: Schema) -> Engine:
             if is_up_to_date(connection, schema):
                 return engine
         with engine.begin() as connection:
+            # However long another process takes to bring it up.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             lock_until_commit(connection, "open")
             bring_up_to_date(connection, schema)
     return engine

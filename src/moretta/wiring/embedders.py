@@ -9,7 +9,8 @@ from pathlib import Path
 from moretta.core.errors import ModelError
 from moretta.core.ports import FaceEmbedder
 from moretta.core.recognising import EmbedderCard
-from moretta.use_cases.recognition.thresholds import SHIPPED, SOURCE
+from moretta.core.thresholds import SOURCE
+from moretta.use_cases.recognition.thresholds import SHIPPED
 from moretta.vision.embed import OnnxEmbedder, model_id_of
 from moretta.vision.models import CustomModel, custom_models, find, load_custom
 from moretta.vision.models.custom import Layout

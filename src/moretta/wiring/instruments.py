@@ -26,7 +26,7 @@ from moretta.use_cases.instruments import Instruments
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
 from moretta.vision.detect import CenterFaceDetector
-from moretta.vision.embed import MobileFaceNetEmbedder
+from moretta.vision.embed import CAREFUL_VIEWS, MobileFaceNetEmbedder
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import load
 from moretta.vision.models.store import file_sha256
@@ -91,8 +91,10 @@ class Workshop:
         self._detector = self._open("centerface")
         self._mesh = FaceMesh(self._open("face-landmark"), self._open("iris-landmark"))
         embedding = load("mobilefacenet", models_dir)
-        self._embedder = MobileFaceNetEmbedder(self._open("mobilefacenet"), embedding.sha256)
-        self._embedders: dict[str, FaceEmbedder] = {self._embedder.model_id: self._embedder}
+        network = self._open("mobilefacenet")
+        self._embedder = MobileFaceNetEmbedder(network, embedding.sha256)
+        recognising = MobileFaceNetEmbedder(network, embedding.sha256, CAREFUL_VIEWS)
+        self._embedders: dict[str, FaceEmbedder] = {recognising.model_id: recognising}
         self._embedders |= own_embedders(models_dir)
         self._spoof = FaceAntiSpoofing(self._open("face-antispoofing"))
         weights = blending_weights()

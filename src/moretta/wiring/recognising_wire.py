@@ -30,6 +30,7 @@ _JPEG = b"\xff\xd8\xff"
 
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Pixel = Annotated[float, Field(ge=-_MOST_PX, le=_MOST_PX, allow_inf_nan=False)]
+Side = Annotated[int, Field(ge=0, le=int(_MOST_PX))]
 Payload = Annotated[bytes, Field(max_length=MAX_PAYLOAD_BYTES)]
 Name = Annotated[str, Field(max_length=200)]
 Words = Annotated[str, Field(max_length=500)]
@@ -76,6 +77,7 @@ class _Face(_Strict):
 class _Embedded(_Strict):
     faces: Annotated[tuple[_Face, ...], Field(max_length=MAX_FACES)]
     photo: Annotated[bytes, Field(max_length=MAX_PHOTO_BYTES)] | None
+    size: tuple[Side, Side]
 
 
 class _Compared(_Strict):
@@ -129,7 +131,7 @@ def parse_embedded(raw: bytes, request: EmbedRequest) -> Embedded:
         raise not_a_result()
     if found.photo is not None and not (request.photo and found.photo.startswith(_JPEG)):
         raise not_a_result()
-    return Embedded(faces, found.photo)
+    return Embedded(faces, found.photo, found.size)
 
 
 def compared_json(compared: Compared) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moretta.evaluation.recognition.known_pairs import cosine_after_known_pairs
+from moretta.evaluation.recognition.known_pairs import cosine_after_known_pairs, dimensions_used, recovered_cosines
 from moretta.evaluation.recognition.unlinkability import d_sys, nearest_neighbour, unlinkability
 
 
@@ -68,3 +68,14 @@ def test_known_pairs_open_a_secret_rotation_of_512_dimensions_as_far_as_publishe
 @pytest.mark.parametrize(("pairs", "cosine"), [(48, 0.50), (96, 0.71), (168, 0.94), (192, 1.00)])
 def test_known_pairs_open_the_default_embedders_rotation_in_proportion(pairs: int, cosine: float) -> None:
     assert cosine_after_known_pairs(192, pairs) == pytest.approx(cosine, abs=0.01)
+
+
+def test_vectors_of_few_directions_are_opened_by_few_known_pairs() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 96))
+    rotation = np.linalg.qr(rng.normal(size=(96, 96)))[0]
+    assert dimensions_used(vectors) <= 20
+    assert dimensions_used(rng.normal(size=(300, 96))) > 90
+    rotated = vectors @ rotation.T
+    found = recovered_cosines(vectors[:20], rotated[:20], rotated[20:], vectors[20:])
+    assert found.min() > 0.999

@@ -269,3 +269,28 @@ def soon(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "did not come to hold in time"
         time.sleep(0.005)
+
+
+class PartiesNode:
+    """Stands at a sequence and must not lose what it holds."""
+
+    region = "us"
+
+    def __init__(self, at: int) -> None:
+        self.at, self.dropped = at, False
+
+    def position(self, _: object) -> int:
+        return self.at
+
+    def drop(self, *_: object, **__: object) -> None:
+        self.dropped = True
+
+
+def test_a_database_older_than_the_parties_never_makes_them_drop_references_that_nobody_else_holds() -> None:
+    guard = ExactGuard("key_1")
+    guard.scheme = Scheme.SHARES
+    truth, parties = Truth(guard), PartiesNode(at=7)
+    truth.enrol(unit_vectors(2))
+    with pytest.raises(NodeUnavailable, match="older than the parties"):
+        Follower(truth).catch_up(truth.collection, parties)  # type: ignore[arg-type]  # the part that is used
+    assert not parties.dropped

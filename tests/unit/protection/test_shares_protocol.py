@@ -222,11 +222,13 @@ def test_a_collection_that_may_not_be_in_a_partys_region_is_refused(trio: Trio) 
 def test_a_dropped_gallery_is_gone_from_every_partys_disk(trio: Trio) -> None:
     shared = gallery(trio, D, "col_local_dropped")
     shared.enrol(VECTORS[:3])
+    assert trio.node.held()["col_local_dropped", KEY] == 1
     trio.node.drop("col_local_dropped", keep_key_id=KEY)
     assert _matched(shared, shared.probe(VECTORS[1])) == {1}
     trio.node.drop("col_local_dropped")
     trio.node.drop("col_local_dropped")
     assert trio.node.position(shared.spec) == 0
+    assert ("col_local_dropped", KEY) not in trio.node.held()
     for index in range(3):
         assert not (trio.folder(index) / "col_local_dropped").exists()
     with pytest.raises(NodeUnavailable):
@@ -360,6 +362,31 @@ def test_a_party_restarted_in_the_middle_is_an_error_and_the_next_comparison_wor
 
 
 @pytest.mark.usefixtures("untampered")
+def test_a_restarted_party_repeats_nothing_of_an_earlier_comparison(trio: Trio, filled: SharedGallery) -> None:
+    """The same probe twice: no block of what the parties send after the hello comes again."""
+    probe = filled.probe(VECTORS[4])
+    blocks: list[set[bytes]] = []
+    for _ in range(2):
+        sent: set[bytes] = set()
+
+        def noted(_role: str, message: Message, into: set[bytes] = sent) -> Message:
+            if message.kind == ROUND and message.fields["step"] > 0:
+                for blob in message.blobs:
+                    into |= {blob[at : at + 16] for at in range(0, len(blob) - 15, 16)}
+            return message
+
+        trio.tampered = noted
+        assert _matched(filled, probe) == {4}
+        blocks.append(sent)
+        for index in range(3):
+            trio.stop(index)
+            trio.start(index)
+    assert min(map(len, blocks)) > 100
+    # The zeros of unsent shares would be the only blocks to come again; there are none.
+    assert not blocks[0] & blocks[1]
+
+
+@pytest.mark.usefixtures("untampered")
 def test_parties_at_different_states_are_an_error(trio: Trio) -> None:
     shared = gallery(trio, D, "col_local_behind")
     shared.enrol(VECTORS[:4])
@@ -408,6 +435,19 @@ def test_one_partys_files_hold_no_template(trio: Trio, filled: SharedGallery) ->
         for held in (first, second, first + second):
             # 1,280 numbers of 16 bits: more than 4 agree by chance once in 10^11 runs.
             assert (held == whole).sum() <= 4
+
+
+def test_more_comparisons_at_once_than_there_is_room_for_wait_their_turn(filled: SharedGallery) -> None:
+    found: dict[int, set[int]] = {}
+    threads = [
+        threading.Thread(target=lambda row=row: found.update({row: _matched(filled, filled.probe(VECTORS[row]))}))
+        for row in range(40)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {row: {row} for row in range(40)}
 
 
 def test_a_node_needs_three_parties(trio: Trio) -> None:

@@ -157,6 +157,40 @@ def test_a_party_that_crashes_at_any_step_of_a_refresh_is_brought_along(tmp_path
     assert outcomes == {1, 2}
 
 
+def test_a_party_that_crashes_at_any_step_of_a_change_is_brought_along(tmp_path: Path) -> None:
+    def begun(name: str, crashing: CrashAt) -> tuple[Trio, SharedGallery, dict[str, object]]:
+        trio = Trio(tmp_path / name, 2.0, ((lambda _: None), crashing, (lambda _: None)))
+        shared = gallery(trio, D)
+        shared.enrol(VECTORS[:20])
+        change = {"added": [(row, shared.reference(VECTORS[row])) for row in (20, 21)], "removed": (3,)}
+        return trio, shared, change
+
+    counting = CrashAt()
+    trio, shared, change = begun("count", counting)
+    before = len(counting.steps)
+    shared.change(**change)  # type: ignore[arg-type]
+    trio.close()
+    stands = set()
+    for at in range(len(counting.steps) - before):
+        crashing = CrashAt()
+        trio, shared, change = begun(str(at), crashing)
+        crashing.left = at
+        with pytest.raises((Crash, NodeUnavailable)):
+            shared.change(**change)  # type: ignore[arg-type]
+        crashing.left = None
+        trio.stop(1)
+        trio.start(1)
+        stands.add(trio.node.position(shared.spec))
+        if trio.node.position(shared.spec) == 1:
+            assert shared.change(**change) == 2  # type: ignore[arg-type]
+        for row, expected in ((20, [20]), (3, []), (5, [5])):
+            sealed = shared.compare(shared.probe(VECTORS[row]), 0.6)
+            assert [match.row for match in shared.key.open(sealed, OpenTerms(0.6))] == expected
+        assert [len(_stored(trio, index)["first"]) for index in range(3)] == [21, 21, 21]
+        trio.close()
+    assert stands == {1, 2}
+
+
 def test_a_refresh_that_is_under_way_is_not_taken_back_by_another_process(trio: Trio) -> None:
     """One service has had all three prepare; another one that comes between completes it, and the first finds it done."""
     shared = _shared(trio)

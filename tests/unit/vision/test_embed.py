@@ -9,7 +9,7 @@ from moretta.core.geometry import mesh_landmarks
 from moretta.core.values import Face, Floats, Pixels
 from moretta.vision.align import aligned, squared
 from moretta.vision.detect import CenterFaceDetector
-from moretta.vision.embed import ARCFACE_112, MobileFaceNetEmbedder
+from moretta.vision.embed import ARCFACE_112, CAREFUL_VIEWS, MobileFaceNetEmbedder
 from moretta.vision.landmarks import FaceMesh
 from moretta.vision.models import load
 from moretta.vision.sessions import open_session
@@ -36,6 +36,18 @@ def test_the_embedding_is_the_unit_mean_of_the_face_and_its_mirror_image() -> No
     np.testing.assert_array_equal(face, mirrored[:, ::-1])
     np.testing.assert_allclose(face, (pixels.astype(np.float32) - 127.5) / 128, atol=0.02)
     assert embedding.model_id == "mobilefacenet:" + "ab" * 6
+
+
+def test_further_views_lie_lower_or_higher_in_the_crop_and_their_vectors_are_averaged_too() -> None:
+    session = Recorder([1, 0], [0, 1])
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[100:] = 255  # an edge at row 56 of the crop
+    landmarks = (ARCFACE_112 + 44).astype(np.float32)
+    embedding = MobileFaceNetEmbedder(session, "ab" * 32, CAREFUL_VIEWS).embed(pixels, landmarks)
+    np.testing.assert_allclose(embedding.vector, [0.5**0.5] * 2, rtol=1e-6)
+    (upright, _), (lower, higher) = session.batches
+    bright = [float((view[:, 10, 0] > 0).sum()) for view in (upright, lower, higher)]
+    assert bright[1] < bright[0] < bright[2]
 
 
 def test_a_network_that_gives_nothing_to_compare_is_refused() -> None:

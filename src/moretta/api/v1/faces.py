@@ -16,7 +16,8 @@ from moretta.api.auth import Guard
 from moretta.api.calls import REPEATED, Call, IdempotencyHeader
 from moretta.api.idempotency import Answer, idempotency_key
 from moretta.api.openapi import MEDIA, PEOPLE, photo_body, problems
-from moretta.api.people_schemas import Enrolment, Erasure, FacePage, PhotoAddress, face_view
+from moretta.api.people_schemas import Enrolment, Erasure, FacePage, PhotoAddress
+from moretta.api.people_views import face_view
 from moretta.api.people_work import (
     NAMING,
     Count,
@@ -24,7 +25,6 @@ from moretta.api.people_work import (
     StorePhotoHeader,
     counted,
     flag,
-    people_of,
     photo_rules,
     store_wish,
 )
@@ -48,13 +48,12 @@ _IMAGE = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
 
 def add_face_routes(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
     """Add the addresses to `app`."""
-    _add_faces(app, desk, may_manage)
+    _add_enrol(app, desk, may_manage)
+    _add_records(app, desk, may_manage)
     _add_photos(app, desk, may_manage)
 
 
-def _add_faces(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people = people_of(desk)
-
+def _add_enrol(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
     @app.post(
         FACES,
         operation_id="addFaces",
@@ -86,6 +85,10 @@ def _add_faces(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         received = await call.receive(rules, partial(_wishes, store))
         make = partial(_add, call, received, person_id, store, purpose)
         return await call.answer(received, f"{person_id}|{purpose}|{_wishes(store, received)!r}", make)
+
+
+def _add_records(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
+    people = desk.services.people
 
     @app.get(
         FACES,
@@ -137,7 +140,7 @@ def _replaced(form: Mapping[str, str]) -> str | None:
 async def _add(
     call: Call, received: Received, person_id: str, store: str | None, purpose: str | None
 ) -> tuple[Answer, bool]:
-    people, form, company_id = people_of(call.desk), received.fields, call.key.company_id
+    people, form, company_id = call.desk.services.people, received.fields, call.key.company_id
 
     def work(count: Count) -> list[Enrolled | FailureToEnrol]:
         collection = people.collection(company_id, people.person(company_id, person_id).collection_id)
@@ -159,7 +162,7 @@ async def _add(
 
 
 def _add_photos(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people, services = people_of(desk), desk.services
+    people, services = desk.services.people, desk.services
     links = PhotoLinks(services.photo_link_secret, services.clock, services.settings.photo_link_s)
 
     @app.get(

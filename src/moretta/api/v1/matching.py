@@ -16,15 +16,9 @@ from moretta.api.idempotency import Answer, idempotency_key
 from moretta.api.openapi import MEDIA, photo_body, problems
 from moretta.api.options import refuse_storing
 from moretta.api.people import People
-from moretta.api.people_schemas import (
-    ComparisonView,
-    SearchView,
-    VerificationView,
-    comparison_view,
-    search_view,
-    verification_view,
-)
-from moretta.api.people_work import SEARCH, VERIFY, Count, PurposeHeader, counted, people_of, photo_rules
+from moretta.api.people_schemas import ComparisonView, SearchView, VerificationView
+from moretta.api.people_views import comparison_view, search_view, verification_view
+from moretta.api.people_work import SEARCH, VERIFY, Count, PurposeHeader, counted, photo_rules
 from moretta.api.schemas import to_json
 from moretta.api.uploads import Received
 from moretta.api.v1.collections import CollectionId
@@ -130,7 +124,7 @@ async def _received(call: Call, store: str | None, rules: UploadRules) -> Receiv
 async def _search(
     call: Call, received: Received, collection_id: str, limit: int, names: bool, purpose: str | None
 ) -> tuple[Answer, bool]:
-    people, company_id = people_of(call.desk), call.key.company_id
+    people, company_id = call.desk.services.people, call.key.company_id
 
     def work(count: Count) -> SearchView:
         with received.upload.item(0) as fd:
@@ -154,7 +148,7 @@ def names_in(people: People, company_id: str, found: Search) -> dict[str, str]:
 
 
 async def _verify(call: Call, received: Received, person_id: str, purpose: str | None) -> tuple[Answer, bool]:
-    people = people_of(call.desk)
+    people = call.desk.services.people
 
     def work(count: Count) -> Verification:
         with received.upload.item(0) as fd:
@@ -167,7 +161,7 @@ async def _verify(call: Call, received: Received, person_id: str, purpose: str |
 
 
 async def _compare(call: Call, received: Received, model: str | None, fmr: float | None) -> tuple[Answer, bool]:
-    people = people_of(call.desk)
+    people = call.desk.services.people
 
     def work(count: Count) -> Comparison:
         with ExitStack() as held:

@@ -16,15 +16,8 @@ from moretta.api.bodies import read_json
 from moretta.api.calls import REPEATED, Call, IdempotencyHeader, json_answer
 from moretta.api.idempotency import Answer, idempotency_key
 from moretta.api.openapi import MEDIA, PEOPLE, json_body, photo_body, problems
-from moretta.api.people_schemas import (
-    Enrolment,
-    Erasure,
-    PersonChanges,
-    PersonPage,
-    PersonView,
-    enrolment,
-    person_view,
-)
+from moretta.api.people_schemas import Enrolment, Erasure, PersonChanges, PersonPage, PersonView
+from moretta.api.people_views import enrolment, person_view
 from moretta.api.people_work import (
     NAMING,
     Count,
@@ -33,7 +26,6 @@ from moretta.api.people_work import (
     counted,
     described,
     flag,
-    people_of,
     photo_rules,
     refused,
     store_wish,
@@ -110,7 +102,7 @@ def _wishes(store: str | None, received: Received) -> tuple[object, ...]:
 async def _enrol(
     call: Call, received: Received, collection_id: str, store: str | None, purpose: str | None
 ) -> tuple[Answer, bool]:
-    people, form = people_of(call.desk), received.fields
+    people, form = call.desk.services.people, received.fields
     name, attributes = described(form)
 
     def work(count: Count) -> list[Enrolled | FailureToEnrol]:
@@ -155,7 +147,7 @@ def enrolled_answer(outcomes: Sequence[Enrolled | FailureToEnrol]) -> Answer:
 
 
 def _add_list(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.get(
         ENROL,
@@ -180,7 +172,7 @@ def _add_list(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
 
 
 def _add_one(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.get(
         "/v1/persons/{person_id}",

@@ -24,7 +24,6 @@ from moretta.api.people_work import (
     PurposeHeader,
     StorePhotoHeader,
     flag,
-    people_of,
     photo_rules,
     store_wish,
 )
@@ -78,7 +77,7 @@ def add_transfer_routes(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
 
 
 def _add_import(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people, under_way = people_of(desk), _UnderWay()
+    people, under_way = desk.services.people, _UnderWay()
 
     @app.post(
         IMPORT_JOB,
@@ -179,7 +178,7 @@ def _import(
     wanted: _Wanted,
     on_progress: OnProgress,
 ) -> ImportResult:
-    people, services, key = people_of(call.desk), call.desk.services, call.key
+    people, services, key = call.desk.services.people, call.desk.services, call.key
     pace, total = Pace(on_progress), len(wanted.rows)
     keys: dict[str, int] = {}
     before = ImportProgress(0, 0, 0, 0)
@@ -213,7 +212,7 @@ def _import(
 
 
 def _add_export(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
-    people = people_of(desk)
+    people = desk.services.people
 
     @app.get(
         "/v1/collections/{collection_id}/export",

@@ -29,3 +29,12 @@ def cosine_after_known_pairs(dimension: int, pairs: int, seed: int = 0, trials: 
     vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     turned = vectors @ rotation.T
     return float(recovered_cosines(vectors[:pairs], turned[:pairs], turned[pairs:], vectors[pairs:]).mean())
+
+
+def dimensions_used(vectors: Matrix, share: float = 0.999) -> int:
+    """How many directions hold `share` (0-1) of the squared length of `vectors` (n, d).
+
+    A rotation of d dimensions falls with as many known pairs as the vectors use, which may be far fewer than d.
+    """
+    lengths = np.linalg.svd(np.asarray(vectors, np.float64), compute_uv=False) ** 2
+    return int(np.searchsorted(np.cumsum(lengths) / lengths.sum(), share) + 1)

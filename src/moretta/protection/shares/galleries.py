@@ -6,6 +6,7 @@ Folder: `<collection>/<key>/g<generation>`, and `next` beside it while a refresh
 generation's name is what makes it count; the old one goes afterwards. While a refresh is prepared, every change is made in both.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -37,6 +38,7 @@ _GENERATION = re.compile(r"g([0-9]{1,18})")
 _NEXT = "next"
 # Rows of a generation that are made at once: 32 MB at d = 128.
 _PIECE = 1 << 16
+_DISK = "a party's disk refused a write; see to its space, then try again"
 
 Part = tuple[Rows, Ring16, Ring16]
 
@@ -119,10 +121,14 @@ class Gallery:
             if self._apply_id != apply_id:
                 self._unstage()
                 self._apply_id = apply_id
-            for store in self._stores():
-                missing = ~store.has(rows) & ~np.isin(rows, store.staged())
-                if missing.any():
-                    store.stage(rows[missing], first[missing], second[missing])
+            try:
+                for store in self._stores():
+                    missing = ~store.has(rows) & ~np.isin(rows, store.staged())
+                    if missing.any():
+                        store.stage(rows[missing], first[missing], second[missing])
+            except OSError:
+                self._unstage()
+                raise NodeUnavailable(_DISK) from None
 
     def commit(
         self,
@@ -185,11 +191,12 @@ class Gallery:
                 refresh_id=refresh_id,
                 sequence=0,
             )
-            fresh = ShareStore.create(folder, state, self._checkpoint)
             try:
-                self._refill(fresh, like, joint, salt, index)
-            finally:
-                fresh.close()
+                with contextlib.closing(ShareStore.create(folder, state, self._checkpoint)) as fresh:
+                    self._refill(fresh, like, joint, salt, index)
+            except OSError:
+                deleted(folder)
+                raise NodeUnavailable(_DISK) from None
             self._checkpoint("refresh:written")
             folder.rename(self.folder / _NEXT)
             sync_folder(self.folder)
@@ -263,7 +270,7 @@ class Gallery:
                 self._store = ShareStore(store.folder, self._checkpoint)
             else:
                 self._next = ShareStore(store.folder, self._checkpoint)
-            raise NodeUnavailable("this party's disk refused a write; see to its space and try again") from None
+            raise NodeUnavailable(_DISK) from None
 
     def _refill(self, fresh: ShareStore, like: State, joint: bytes, salt: bytes, index: int) -> None:
         rows = self._store.all_rows()
@@ -344,9 +351,10 @@ class Galleries:
             return found
 
     def listed(self) -> list[list[str | int]]:
-        """Collection, key and dimension of each gallery that is not damaged."""
+        """Collection, key, dimension and sequence of each gallery; a damaged one has 0 and 0."""
         with self._lock:
-            return [[*name, gallery.state.dimension] for name, gallery in sorted(self._open.items())]
+            sound = {name: (gallery.state.dimension, gallery.state.sequence) for name, gallery in self._open.items()}
+            return [[*name, *sound.get(name, (0, 0))] for name in sorted({*sound, *self._damaged})]
 
     def clear(self, spec: GallerySpec) -> None:
         """Delete a gallery, also a damaged one."""

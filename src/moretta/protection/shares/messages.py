@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import NodeUnavailable, RequestInvalid
 from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Rows, Scheme
 from moretta.links.frames import Json, Message
@@ -80,6 +80,23 @@ def row_bytes(rows: Iterable[int] | Rows) -> bytes:
     """Row numbers as a blob."""
     numbers = rows if isinstance(rows, np.ndarray) else np.fromiter(rows, np.uint32)
     return numbers.astype("<u4").tobytes()
+
+
+def galleries_in(answer: Message) -> dict[tuple[str, str], tuple[int, int]]:
+    """Dimension and sequence of each gallery (collection, key) that a party lists.
+
+    Raises:
+        NodeUnavailable: it answered something else.
+    """
+    listed = answer.fields.get("galleries")
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for entry in listed if isinstance(listed, list) else [None]:
+        if not isinstance(entry, list) or [type(part) for part in entry] != [str, str, int, int]:
+            raise NodeUnavailable(
+                "a party answered with something else than the list of its galleries; check its version"
+            )
+        found[entry[0], entry[1]] = (entry[2], entry[3])
+    return found
 
 
 def malformed(message: Message) -> RequestInvalid:

@@ -41,7 +41,8 @@ from moretta.protection.terms import check_probe
 _CHECKED_VALUES = 1 << 19
 SETTLE_S = 5.0
 _PAUSE_S = 0.02
-_CALLS = 24
+# Computations at once. Each needs its three calls to run at the same time, so calls are let in by threes.
+_AT_ONCE = 16
 _GRACE_S = 0.3
 # Writing a generation of 1,000,000 references of 512 dimensions, or copying it.
 _LONG_S = 600.0
@@ -84,7 +85,8 @@ class SharesNode:
             raise NodeUnavailable(f"expected {PARTIES} parties, got {len(parties)}; name all of them in the settings")
         self._region, self._parties, self._timeout_s, self._close = region, parties, timeout_s, close
         self._settle_s = settle_s
-        self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix="shares-call")
+        self._pool = ThreadPoolExecutor(PARTIES * _AT_ONCE, thread_name_prefix="shares-call")
+        self._room = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._rows: dict[tuple[str, str], tuple[str, Rows]] = {}
 
@@ -96,6 +98,14 @@ class SharesNode:
     def position(self, spec: GallerySpec) -> int:
         """The sequence that all three parties have reached."""
         return min(self._positions(spec))
+
+    def held(self) -> Mapping[tuple[str, str], int]:
+        """The sequence at all three parties of every gallery (collection, key) of which one of them holds anything, or 0."""
+        listed = [said.galleries_in(answer) for answer in self._same([Message(said.LIST)])]
+        nothing = (0, 0)
+        return {
+            name: min(told.get(name, nothing)[1] for told in listed) for name in {*listed[0], *listed[1], *listed[2]}
+        }
 
     def apply(self, delta: GalleryDelta, fetch: FetchSegment) -> int:
         """As `GalleryNode.apply`, at all three parties. References that they refuse are left out and never compared."""
@@ -292,10 +302,24 @@ class SharesNode:
     def _all(self, messages: Sequence[Message], timeout_s: float | None = None) -> list[Message]:
         """The three parties' answers. The first failure is raised, the gravest kind first."""
         limit_s = timeout_s or self._timeout_s
+        if not self._room.acquire(timeout=limit_s):
+            raise NodeUnavailable("the parties have too much to do; try again later")
+        left = [PARTIES]
+
+        def done(_call: object) -> None:
+            # The room is free once all three calls have ended, one that hangs included.
+            with self._lock:
+                left[0] -= 1
+                free = left[0] == 0
+            if free:
+                self._room.release()
+
         calls = [
             self._pool.submit(party.call, message, limit_s)
             for party, message in zip(self._parties, messages, strict=True)
         ]
+        for call in calls:
+            call.add_done_callback(done)
         ended, _ = wait(calls, return_when=FIRST_EXCEPTION)
         if len(ended) < len(calls):
             # One failed: give the others a moment to tell why, and do not wait for one that hangs.

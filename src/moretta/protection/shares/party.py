@@ -88,7 +88,9 @@ class Party:
             MorettaError: as the request's own method tells.
         """
         sender = _party_of(role, message)
-        if message.kind in (ROUND, GIVE_UP, said.COPY, said.LIST):
+        if message.kind == said.LIST and (sender is not None or role in (SERVICE_ROLE, LOCAL_ROLE)):
+            return Message("list", {"galleries": self._galleries.listed()})
+        if message.kind in (ROUND, GIVE_UP, said.COPY):
             if sender is None or sender == self._index:
                 raise RequestInvalid("expected this message from another party only")
             return self._from_party(sender, message)
@@ -126,8 +128,6 @@ class Party:
         if message.kind == said.COPY:
             gallery = self._present(said.spec_in(message))
             return copied(gallery, "first" if sender == (self._index + 2) % 3 else "second", message)
-        if message.kind == said.LIST:
-            return Message("list", {"galleries": self._galleries.listed()})
         session_id = said.id_in(message, "session")
         if message.kind == GIVE_UP:
             self._switchboard.give_up(session_id, message.fields)

@@ -73,16 +73,10 @@ def restored(galleries: Galleries, spec: GallerySpec, index: int, peers: Mapping
 
 def held_elsewhere(index: int, peers: Mapping[int, Peer]) -> list[GallerySpec]:
     """The galleries that both other parties hold, without model and regions, which stores do not know."""
-    lists = [peer.call(Message(said.LIST, {"from": index})).fields.get("galleries") for peer in peers.values()]
-    named = [{tuple(entry) for entry in told if isinstance(entry, list)} for told in lists if isinstance(told, list)]
-    if len(named) != len(peers):
-        raise NodeUnavailable("another party sent something else than the list of its galleries; check its version")
-    both = sorted(set.intersection(*named), key=repr)
-    return [
-        GallerySpec(collection, Scheme.SHARES, "", dimension, key)
-        for collection, key, dimension in (entry for entry in both if len(entry) == 3)
-        if isinstance(collection, str) and isinstance(key, str) and isinstance(dimension, int)
-    ]
+    lists = [said.galleries_in(peer.call(Message(said.LIST, {"from": index}))) for peer in peers.values()]
+    named = [{name: dimension for name, (dimension, _) in told.items() if dimension} for told in lists]
+    both = sorted(set.intersection(*(set(told.items()) for told in named)))
+    return [GallerySpec(collection, Scheme.SHARES, "", dimension, key) for (collection, key), dimension in both]
 
 
 def _sound(galleries: Galleries, spec: GallerySpec) -> Gallery | None:

@@ -30,6 +30,7 @@ _ENDED = 4096
 _SENDERS = 16
 # In place of a sender: that a party gave up before the session began here.
 _GAVE_UP = -1
+_STOPPING = "the party is being stopped; try again once it runs"
 ROUND, GIVE_UP = "shares.round", "shares.give-up"
 
 Result = TypeVar("Result")
@@ -56,6 +57,7 @@ class Switchboard:
         self.index, self.patience_s = index, patience_s
         self._peers = peers
         self._lock = threading.Lock()
+        self._closed = False
         self._sessions: dict[bytes, Session] = {}
         self._ended: deque[bytes] = deque(maxlen=_ENDED)
         self._early: dict[tuple[bytes, int], tuple[float, tuple[bytes, ...] | MorettaError]] = {}
@@ -115,18 +117,23 @@ class Switchboard:
         """Send in the background; a failure ends the session."""
 
         def done(future: Future[Message]) -> None:
-            error = future.exception()
+            error = None if future.cancelled() else future.exception()
             if error is not None:
                 session.fail(error if isinstance(error, MorettaError) else _unexpected(to))
 
-        self._pool.submit(self._peers[to].call, message, self.patience_s).add_done_callback(done)
+        with self._lock:
+            if self._closed:
+                raise NodeUnavailable(_STOPPING)
+            call = self._pool.submit(self._peers[to].call, message, self.patience_s)
+        call.add_done_callback(done)
 
     def forget(self, session: "Session", error: BaseException | None) -> None:
         """The session ended; after an error the others are told, as far as they can be reached."""
         with self._lock:
             self._sessions.pop(session.session_id, None)
             self._ended.append(session.session_id)
-        if error is not None:
+            if error is None or self._closed:
+                return
             told = (
                 error if isinstance(error, MorettaError) else NodeUnavailable("another party met an unexpected error")
             )
@@ -137,9 +144,10 @@ class Switchboard:
     def close(self) -> None:
         """End all sessions. Idempotent."""
         with self._lock:
+            self._closed = True
             sessions = list(self._sessions.values())
         for session in sessions:
-            session.fail(NodeUnavailable("the party is being stopped; try again"))
+            session.fail(NodeUnavailable(_STOPPING))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _keep_early(self, key: tuple[bytes, int], kept: tuple[bytes, ...] | MorettaError) -> None:

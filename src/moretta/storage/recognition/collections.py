@@ -69,10 +69,15 @@ def lock_collection(connection: Connection, collection_id: str, company_id: str 
     return _one(connection, _query(collection_id, company_id).with_for_update())
 
 
-def require_writable(row: CollectionRow, key_id: str) -> None:
-    """Raise `Conflict` unless templates under `key_id` may be written now; `NotFound` where it is being taken down."""
+def require_standing(row: CollectionRow) -> None:
+    """Raise `NotFound` where the collection is being taken down: nothing may be added to it any more."""
     if row.state == CollectionState.DELETED:
         raise _unknown()
+
+
+def require_writable(row: CollectionRow, key_id: str) -> None:
+    """Raise `Conflict` unless templates under `key_id` may be written now, and as `require_standing`."""
+    require_standing(row)
     if row.key_id != key_id or row.state == CollectionState.REISSUING:
         raise Conflict("the collection's key is changing or has changed; protect again under its present key")
 

@@ -9,7 +9,7 @@ in their segment's row.
 from collections.abc import Iterator
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from moretta.core.gallery import GalleryDelta, SegmentInfo
 from moretta.core.protection import Rows, Scheme
@@ -52,8 +52,7 @@ def count_unpacked(connection: Connection, collection_id: str) -> int:
 
 def read_segments(connection: Connection, collection_id: str, since: int = 0) -> Iterator[SegmentInfo]:
     """The present segments that came after `since`, the oldest first."""
-    mine = (segments.c.collection_id == collection_id, segments.c.dropped_sequence.is_(None))
-    query = select(segments).where(*mine, segments.c.sequence > since)
+    query = select(segments).where(*_present(collection_id, since))
     query = query.order_by(segments.c.sequence, segments.c.segment_id)
     return (to_segment(row) for row in connection.execute(query).all())
 
@@ -76,9 +75,9 @@ def unpack_rows(stored: bytes) -> Rows:
 def _payloads(
     connection: Connection, keys: OpenedKeys, query: Select[tuple[object, ...]]
 ) -> Iterator[tuple[int, bytes]]:
-    found = connection.execute(query.execution_options(yield_per=_PIECE))
-    for row in found:
-        yield row.gallery_row, keys.payload(row.person_id, row.wrapped, row.face_id, row.payload)
+    with connection.execute(query.execution_options(yield_per=_PIECE)) as found:
+        for row in found:
+            yield row.gallery_row, keys.payload(row.person_id, row.wrapped, row.face_id, row.payload)
 
 
 def _unpacked(collection_id: str, since: int) -> Select[tuple[object, ...]]:
@@ -97,20 +96,21 @@ def _unpacked(collection_id: str, since: int) -> Select[tuple[object, ...]]:
 
 
 def _removed(connection: Connection, collection_id: str, since: int) -> tuple[int, ...]:
-    """Rows that went after `since`, and all that stand in segments that came after it.
+    """Rows that went after `since`, and all that stand in segments that came after it; since 0 only those.
 
-    A row stands in one segment at most, so joining tells each once. Since 0, rows that stand in no segment are not there at all.
+    Rows that went before the whole gallery was asked for and stand in no segment are not there at all.
     """
-    in_new_segment = segments.c.segment_id.is_not(None)
-    wanted = in_new_segment if since == 0 else or_(removed_rows.c.sequence > since, in_new_segment)
-    joined = (removed_rows.c.segment_id == segments.c.segment_id) & (segments.c.sequence > since)
-    query = (
+    in_new_segments = (
         select(removed_rows.c.gallery_row)
-        .outerjoin(segments, joined & segments.c.dropped_sequence.is_(None))
-        .where(removed_rows.c.collection_id == collection_id, wanted)
-        .order_by(removed_rows.c.gallery_row)
+        .join(segments, segments.c.segment_id == removed_rows.c.segment_id)
+        .where(*_present(collection_id, since))
     )
-    return tuple(connection.execute(query).scalars())
+    mine = (removed_rows.c.collection_id == collection_id, removed_rows.c.sequence > since)
+    # Two queries rather than one condition: each has its index, and a search asks this before it compares.
+    found = set(connection.execute(in_new_segments).scalars())
+    if since > 0:
+        found.update(connection.execute(select(removed_rows.c.gallery_row).where(*mine)).scalars())
+    return tuple(sorted(found))
 
 
 def _dropped(connection: Connection, collection_id: str, since: int) -> tuple[str, ...]:
@@ -126,3 +126,11 @@ def _settled(connection: Connection, collection_id: str, since: int) -> tuple[in
     mine = (faces.c.collection_id == collection_id, faces.c.segment_id.is_(None), faces.c.payload.is_(None))
     query = select(faces.c.gallery_row).where(*mine, faces.c.sequence > since).order_by(faces.c.gallery_row)
     return tuple(connection.execute(query).scalars())
+
+
+def _present(collection_id: str, since: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        segments.c.collection_id == collection_id,
+        segments.c.dropped_sequence.is_(None),
+        segments.c.sequence > since,
+    )

@@ -3,10 +3,13 @@
 Belongs here: a lock that this process holds from its first announcement until it ends, however it ends. Does not belong here:
 what was announced.
 
-On SQLite that is a lock file beside the database, on PostgreSQL an advisory lock of a session of its own. A process that loses
-that session counts as dead although it lives; what it announced may then be deleted, and taking it into use is refused.
+On SQLite that is a lock file beside the database, which the kernel frees. On PostgreSQL it is an advisory lock of its
+session, which the server frees when it finds the connection closed: at once where the process died, after TCP's timeouts
+where its machine did. A process that loses that session counts as dead although it lives; what it announced may then be
+deleted, and taking it into use is refused.
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -15,7 +18,7 @@ import weakref
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from moretta.storage.database import is_postgresql
 from moretta.storage.postgresql import advisory_key, postgresql_told
@@ -51,7 +54,7 @@ class Owner:
             return True
         try:
             self._session.execute(text("SELECT 1"))
-        except DBAPIError:
+        except SQLAlchemyError:
             return False
         return True
 
@@ -62,7 +65,7 @@ class Owner:
                 # The pool may put another connection in its place: this one ends with the process.
                 session.detach()
                 session.execute(select(func.pg_advisory_lock(advisory_key(_name(token)))))
-            self._session, self._release = session, weakref.finalize(self, session.close)
+            self._session, self._release = session, weakref.finalize(self, _unlock_and_close, session, token)
         else:
             path = lock_path(self._engine, _name(token))
             descriptor = open_lock_file(path)
@@ -94,6 +97,13 @@ def owner_is_alive(engine: Engine, connection: Connection, token: str) -> bool:
 
 def _name(token: str) -> str:
     return f"owner-{token}"
+
+
+def _unlock_and_close(session: Connection, token: str) -> None:
+    # The server ends a closed session a moment later; who asks before that must not see this process live.
+    with contextlib.suppress(SQLAlchemyError):
+        session.execute(select(func.pg_advisory_unlock(advisory_key(_name(token)))))
+    session.close()
 
 
 def _close_and_delete(descriptor: int, path: Path) -> None:

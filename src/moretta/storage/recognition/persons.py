@@ -45,7 +45,7 @@ def absent_person(connection: Connection, person_id: str, company_id: str | None
         certified = select(erasures.c.certificate_id).where(erasures.c.person_id == person_id, erasures.c.revision > 0)
         certificate_id = connection.execute(certified).scalar_one_or_none()
         return PersonErased("this person was erased; enrol them anew if they consent again", certificate_id)
-    return NotFound("expected the id of a person of this company; list a collection's persons to see the ids")
+    return _unknown()
 
 
 def list_persons(connection: Connection, collection_id: str, limit: int, after: str | None) -> list[PersonRow]:
@@ -89,6 +89,8 @@ def change_person(connection: Connection, person: Person, profile: bytes) -> Non
     """Change profile and state; a change of state is one of the gallery. Raises `PersonHeld`: who is held is not compared."""
     collection = lock_collection(connection, person.collection_id, person.company_id)
     row = find_person(connection, person.person_id, person.company_id)
+    if row.collection_id != person.collection_id:
+        raise _unknown()
     if person.state.comparable:
         require_not_held(connection, [person.person_id])
     if row.state != person.state:
@@ -131,6 +133,10 @@ def rewrap(connection: Connection, person_id: str, old: bytes, new: bytes) -> No
     query = select(subject_keys.c.person_id).where(*mine).with_for_update(skip_locked=True)
     if connection.execute(query).one_or_none() is not None:
         connection.execute(subject_keys.update().where(subject_keys.c.person_id == person_id).values(wrapped=new))
+
+
+def _unknown() -> NotFound:
+    return NotFound("expected the id of a person of this company; list a collection's persons to see the ids")
 
 
 def _with_key_and_faces() -> Select[tuple[object, ...]]:

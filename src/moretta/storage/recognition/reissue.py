@@ -13,7 +13,13 @@ from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import PackedSegment
 from moretta.storage.ledger.comparing import note_comparable
-from moretta.storage.recognition.collections import CollectionRow, advance, lock_collection, threshold_columns
+from moretta.storage.recognition.collections import (
+    CollectionRow,
+    advance,
+    lock_collection,
+    require_standing,
+    threshold_columns,
+)
 from moretta.storage.recognition.faces import chunked, remove_faces, rows_not_since
 from moretta.storage.recognition.outside import Kind, doom, take
 from moretta.storage.recognition.packing import add_segments, drop_segments
@@ -60,6 +66,7 @@ def reissue(
 ) -> None:
     """Switch to another key."""
     row = lock_collection(connection, collection.collection_id, collection.company_id)
+    require_standing(row)
     if row.sequence != collection.sequence or row.key_id != collection.key_id:
         raise _changed()
     if any(segment.key_id != new_key_id for segment in added):

@@ -5,10 +5,19 @@ does), packing (see `packing`).
 """
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from moretta.core.errors import Conflict, ConsentError, ConsentRequired, NotFound, RequestInvalid, SubjectMismatch
+from moretta.core.errors import (
+    Conflict,
+    ConsentError,
+    ConsentRequired,
+    MorettaError,
+    NotFound,
+    RequestInvalid,
+    SubjectMismatch,
+)
 from moretta.core.key_service import SubjectKey
 from moretta.core.policy import Action, Output
 from moretta.core.protection import Scheme
@@ -42,6 +51,8 @@ MAX_DUPLICATES = 10
 ATTEMPTS = 3
 
 Outcomes = list[Enrolled | FailureToEnrol]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,7 @@ def enrol(
                 raise
             continue
         if any(isinstance(outcome, Enrolled) for outcome in outcomes):
-            _afterwards(means, region, collection, replaced)
+            _afterwards(means, region, collection, replaced, outcomes)
         return outcomes
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -236,12 +247,22 @@ def _new_face(
     return NewFace(new_id(IdKind.FACE, collection.home), entry.reference, entry.face.quality, photo_id)
 
 
-def _afterwards(means: Means, region: Region, collection: Collection, replaced: Sequence[int]) -> None:
-    """Once it is committed: replaced references leave packed ciphertexts, and single ones are packed where enough gathered."""
-    if replaced:
-        sweep(means, region)
-        packing.rewrite_without(means, region, collection, replaced)
-    packing.pack_if_due(means, region, collection)
+def _afterwards(
+    means: Means, region: Region, collection: Collection, replaced: Sequence[int], outcomes: Outcomes
+) -> None:
+    """Replaced references leave packed ciphertexts, and single ones are packed where enough gathered.
+
+    The enrolment is committed: what fails here is told to the log, not to the caller, who would enrol again. A later change or
+    the next start does it.
+    """
+    try:
+        if replaced:
+            sweep(means, region)
+            packing.rewrite_without(means, region, collection, replaced)
+        if any(isinstance(one, Enrolled) and one.face.row % packing.LOOK_EVERY == 0 for one in outcomes):
+            packing.pack_if_due(means, region, collection)
+    except MorettaError as error:
+        _log.warning("enrol.packing_later: %s", error.code)
     if replaced or collection.scheme is Scheme.SHARES:
         region.galleries.follow(region.store.collection(collection.company_id, collection.collection_id))
 

@@ -20,7 +20,7 @@ from moretta.core.errors import (
 from moretta.core.policy import Action, Output
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, IdKind, StoreWish, new_id, region_of
 from moretta.use_cases.guard import ANYBODY
-from moretta.use_cases.recognition import enrol, packing
+from moretta.use_cases.recognition import enrol
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.results import ImportFailure, ImportItem, ImportProgress, ImportReport, OnImport
 
@@ -87,7 +87,6 @@ def run(
         tally.done += 1
         if on_progress is not None:
             on_progress(ImportProgress(tally.done, tally.enrolled, tally.failed, tally.skipped))
-    packing.pack_if_due(means, region, collection)
     return ImportReport(
         chosen, tally.enrolled, tally.skipped, len(tally.people), tally.duplicates, tuple(tally.failures)
     )

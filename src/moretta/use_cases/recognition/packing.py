@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from moretta.core.errors import Conflict
 from moretta.core.gallery import SegmentInfo
 from moretta.core.policy import Action
 from moretta.core.protection import Rows, Scheme
@@ -25,8 +26,14 @@ from moretta.use_cases.recognition.means import Means, Region
 PACKED = frozenset({Scheme.HE})
 # Slots of a packed ciphertext: the ring's degree (docs/adr/0006-packed-and-single-ciphertexts.md).
 SLOTS = 2048
-# benchmarks/recognition.py: one single costs a search as much as SINGLES_PER_SEGMENT slots; see `pack_if_due`.
+# Measured at d = 192 (benchmarks/recognition_service.py): 256 singles add 1.1 ms to a search, as much as 11,000 packed ones; to
+# pack them into a segment that has room takes 0.4 s, 1.5 ms a person. At 1,024 a search would take 10 ms more, at 64 packing
+# would cost more than enrolling.
 PACK_AT = 256
+# Rows count up by one, so that every so many references somebody looks whether it is time to pack.
+LOOK_EVERY = 32
+# Another process may pack the same segments in between; that it does so three times in a row is no accident.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +79,23 @@ def pack(means: Means, region: Region, collection: Collection, least: int) -> No
 
 
 def rewrite_without(means: Means, region: Region, collection: Collection, rows: Sequence[int]) -> None:
-    """Replace every segment that holds one of `rows` by one that does not."""
+    """Replace every segment that holds one of `rows` by one that does not.
+
+    Raises:
+        Conflict: another process changes the same segments again and again.
+    """
     if collection.scheme not in PACKED or not rows:
         return
     gone = np.array(sorted(rows), np.uint32)
     with means.locks.of(collection.collection_id):
-        for segment in region.store.segments(collection.collection_id):
-            kept = ~np.isin(segment.rows, gone)
-            if kept.all():
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                _rewrite_all(means, region, collection, gone)
+            except Conflict:
+                if attempt == _ATTEMPTS:
+                    raise
                 continue
-            _rewrite(means, region, collection, segment, kept)
+            return
 
 
 def settle_removed(means: Means, region: Region, collection: Collection) -> None:
@@ -90,6 +104,13 @@ def settle_removed(means: Means, region: Region, collection: Collection) -> None
         return
     with means.locks.of(collection.collection_id):
         rewrite_without(means, region, collection, region.store.delta(collection.collection_id, 0).removed)
+
+
+def _rewrite_all(means: Means, region: Region, collection: Collection, gone: Rows) -> None:
+    for segment in region.store.segments(collection.collection_id):
+        kept = ~np.isin(segment.rows, gone)
+        if not kept.all():
+            _rewrite(means, region, collection, segment, kept)
 
 
 def _rewrite(

@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from moretta.core.protection import Scheme
-from tests.recognition_crash_rig import OPERATIONS, prepared, state
 from tests.recognition_rig import opened
+from tests.recognition_stack_rig import OPERATIONS, prepared, state
 
 with tempfile.TemporaryDirectory() as _folder:
     _root = Path(_folder) / "place"
