@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=lambda: _home("XDG_STATE_HOME", ".local/state"),
         description="Where API keys, usage counts, and enrolled people as their collection's scheme protects them are kept "
-        "(`~/.local/state/moretta`). A photo is kept only where enrolling asks for it; other media, results and observations never.",
+        "(`~/.local/state/moretta`). A photo is kept only where enrolling asks for it; other media, results and observations "
+        "never.",
     )
     database_url: SecretStr | None = Field(
         None,

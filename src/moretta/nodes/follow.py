@@ -136,8 +136,8 @@ class Follower:
         if delta.sequence < at and spec.scheme in _PASSING:
             # Its references are nowhere else any more: dropping them would lose people who are still enrolled.
             raise NodeUnavailable(
-                "the database is older than the parties' galleries, as after a restore from a backup; restore the parties' folders "
-                "from the same moment, or re-enrol the collection"
+                "the database is older than the parties' galleries, as after a restore from a backup; restore the parties' "
+                "folders from the same moment, or re-enrol the collection"
             )
         if delta.sequence < at:
             # The database was restored from a backup: what the node has beyond it never happened.
