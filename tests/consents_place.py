@@ -14,6 +14,7 @@ from moretta.core.policy import BUILT_IN, Policy
 from moretta.core.recognition import Collection
 from moretta.keys.passkeys import WebAuthnPasskeys
 from moretta.keys.subjects import SubjectKeyCheck
+from moretta.ledger.proofs import proof_of
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.consent.give import Agreement
 from moretta.use_cases.consent.means import ConsentMeans
@@ -107,7 +108,7 @@ class Desk:
 def consent_means(means: Means, erasure: DeletingErasure, *, passkeys: bool = True) -> ConsentMeans:
     """With passkeys of the pages at `ORIGIN`."""
     found = WebAuthnPasskeys(ORIGIN, CONTROLLER) if passkeys else None
-    return ConsentMeans(means, SubjectKeyCheck(), found, erasure)
+    return ConsentMeans(means, SubjectKeyCheck(), found, erasure, proof_of)
 
 
 @contextmanager

@@ -61,6 +61,8 @@ PURPOSE = {
     "segments": "Packed galleries: which rows each holds, and the digest of its encrypted file.",
     "signing_keys": "The region's signing keys: public halves, and the active private half encrypted under a master key.",
     "subject_keys": "Each person's own data key, encrypted under a master key that is not in this database.",
+    "subject_links": "Links to people's own pages: a hash of each one-time code, for whom, until when, whether it was used.",
+    "subject_sessions": "People's visits to their own pages: a hash of each cookie, whose, since when; gone within hours.",
     "usage_batches": "Signed batches of usage records, on their way or acknowledged.",
     "usage_by_key": "Counts per API key and day, for you alone; never reported.",
     "usage_records": "One record per processed media item.",

@@ -27,6 +27,7 @@ from moretta.storage.schema import (
     segments,
     subject_keys,
 )
+from moretta.storage.subjects.forgetting import forget_links_of
 
 CollectionRow = Row[tuple[object, ...]]
 
@@ -115,6 +116,7 @@ def delete_collection(connection: Connection, collection_id: str, company_id: st
     forget_comparisons_in(connection, collection_id)
     forget_people(connection, its_people)
     forget_requests_of(connection, its_people)
+    forget_links_of(connection, its_people)
     forget_challenges(connection, collection_id)
     connection.execute(import_items.delete().where(import_items.c.import_id.in_(its_imports)))
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id.in_(its_people)))

@@ -16,6 +16,7 @@ from moretta.storage.recognition.faces import face_rows, remove_faces
 from moretta.storage.recognition.sealed import OpenedKeys, open_profile
 from moretta.storage.rights.forgetting import forget_requests_of
 from moretta.storage.schema import erased_persons, faces, persons, subject_keys
+from moretta.storage.subjects.forgetting import forget_links_of
 from moretta.storage.tables_rights import erasures
 
 PersonRow = Row[tuple[object, ...]]
@@ -111,6 +112,7 @@ def delete_person(connection: Connection, person_id: str, company_id: str, now: 
     forget_comparisons_of(connection, them)
     forget_people(connection, them)
     forget_requests_of(connection, them)
+    forget_links_of(connection, them)
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id == person_id))
     connection.execute(persons.delete().where(persons.c.person_id == person_id))
     connection.execute(erased_persons.insert().values(person_id=person_id, company_id=company_id, erased_at=now))

@@ -3,12 +3,17 @@
 Belongs here: the parts, bundled. Does not belong here: any use of them.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from moretta.core.consent_proof import Passkeys, SubjectKeys
+from moretta.core.ledger import TransparencyLog
 from moretta.core.recognition import IdKind
 from moretta.use_cases.recognition.means import Means, Region
+
+# Shows that an entry of a log is in it, as one JSON object (see `ledger.proofs`).
+LogProof = Callable[[TransparencyLog, int], Mapping[str, object]]
 
 
 class Erasure(Protocol):
@@ -34,6 +39,7 @@ class ConsentMeans:
     keys: SubjectKeys
     passkeys: Passkeys | None
     erasure: Erasure
+    log_proof: LogProof
     recipients: tuple[str, ...] = ()
     jurisdictions: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Receipts: what proves an event of a consent, signed.
+"""Receipts: what proves an event of a consent, signed as a JSON Web Signature.
 
 Belongs here: putting document, log entry and proof together under our signature. Does not belong here: the document (see
 `core.consent_receipts`), checking a receipt (see `verifying`).
@@ -27,18 +27,11 @@ def receipt(means: ConsentMeans, company_id: str, consent_id: str, event: Consen
             raise PersonErased(
                 "the person was erased, and with them their part of this receipt; ask for its end instead"
             )
-    checkpoint = region.log.checkpoint()
-    proof = region.log.inclusion(known.log_index, checkpoint.size)
     payload = {
         "type": RECEIPT_TYPE,
         "record": json.loads(known.record),
         "declaration": declared,
-        "log": {
-            "index": known.log_index,
-            "entry": json.loads(known.entry),
-            "checkpoint": checkpoint.note,
-            "inclusion": [one.hex() for one in proof.hashes],
-        },
+        "log": means.log_proof(region.log, known.log_index),
     }
     signer = region.signing.signer()
     header = {"alg": EDDSA, "kid": signer.key_id, "typ": JWS_TYPE}

@@ -1,0 +1,1 @@
+"""Links to people's own pages and their sessions, in SQL."""
