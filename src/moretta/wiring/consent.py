@@ -15,16 +15,15 @@ from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.consent.means import ConsentMeans, Erasure
 from moretta.use_cases.consent.verifying import ReceiptCheck
-from moretta.use_cases.recognition import Recognition
+from moretta.use_cases.recognition.means import Means
 
 
-def consents_beside(recognition: Recognition, settings: Settings, erasure: Erasure) -> Consents:
-    """Consent over the same regions and policy as recognition.
+def consents_of(means: Means, settings: Settings, erasure: Erasure) -> Consents:
+    """Consent over the regions and the policy of `means`.
 
     Raises:
         RequestInvalid: the origin in the settings is none.
     """
-    means = recognition.means
     passkeys = None
     if settings.subject_origin is not None:
         passkeys = WebAuthnPasskeys(settings.subject_origin, means.guard.policy.controller.name)
