@@ -261,6 +261,15 @@ def agreement_in(body: NewConsentBody, recorded_by: str) -> Agreement:
     )
 
 
+def signature_in(text: str) -> bytes:
+    """The bytes of a signature. Raises `RequestInvalid` where the text is no URL-safe base64."""
+    try:
+        return from_base64url(text)
+    except ProofRejected as error:
+        wrong = FieldError("key", error.detail)
+        raise RequestInvalid("The signature cannot be read.", field_errors=(wrong,)) from None
+
+
 def require_bare_refusal(body: NewConsentBody) -> None:
     """Raises `RequestInvalid` where a refusal carries what is kept of nobody who refuses."""
     if body.model_fields_set - {"collection_id", "notice_sha256", "decision", "person_id"}:
@@ -276,17 +285,9 @@ def _proof(body: NewConsentBody, recorded_by: str) -> Proof:
     if body.paper is not None:
         return PaperProof(body.paper.evidence_sha256, recorded_by)
     if body.key is not None:
-        return KeyProof(body.key.challenge_id, key_from_jwk(body.key.jwk), _signature(body.key.signature))
+        return KeyProof(body.key.challenge_id, key_from_jwk(body.key.jwk), signature_in(body.key.signature))
     passkey = body.passkey
     if passkey is None:
         raise RequestInvalid("expected the answer of a passkey")
     made = "" if passkey.registration is None else json.dumps(passkey.registration)
     return PasskeyProof(passkey.challenge_id, json.dumps(passkey.assertion), made)
-
-
-def _signature(text: str) -> bytes:
-    try:
-        return from_base64url(text)
-    except ProofRejected as error:
-        wrong = FieldError("key", error.detail)
-        raise RequestInvalid("The signature cannot be read.", field_errors=(wrong,)) from None
