@@ -14,6 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from moretta.core.clock import to_second
+from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, IdKind, Person, PersonState, new_id
 from moretta.core.recognition_store import NewFace, PackedSegment
@@ -47,6 +49,11 @@ class Scene:
     new_key: str = field(default_factory=a_key)
     old_photo: str = field(default_factory=Photos.new_id)
     new_photo: str = field(default_factory=Photos.new_id)
+    # What the transparency log is told of the change, in its transaction.
+    told: tuple[LogEntry, ...] = (
+        LogEntry(EntryKind.RECTIFIED, to_second(NOW), COMPANY, nonce=b"1" * 16),
+        LogEntry(EntryKind.RESTRICTED, to_second(NOW), COMPANY, nonce=b"2" * 16),
+    )
 
 
 class Side:
@@ -110,7 +117,7 @@ def set_up(where: Path | str, folder: Path) -> Scene:
     collection, shares = a_collection(), a_collection(Scheme.SHARES)
     for one in (collection, shares):
         side.make_key(one.key_id)
-        side.store.create_collection(one)
+        side.store.create_collection(one, entries=[LogEntry(EntryKind.COLLECTION_CHANGED, to_second(NOW), COMPANY)])
     person, other = a_person(collection), a_person(collection, "Otto")
     old_photo = Photos.new_id()
     wrapped = side.keep_photo(person, old_photo)
@@ -148,19 +155,19 @@ Operation = Callable[[Side, Scene], object]
 def _enrol(side: Side, scene: Scene) -> None:
     wrapped = side.keep_photo(scene.new_person, scene.new_photo)
     faces = [replace(face, photo_id=scene.new_photo) for face in scene.faces]
-    side.store.enrol(scene.collection, scene.new_person, faces, wrapped_key=wrapped)
+    side.store.enrol(scene.collection, scene.new_person, faces, wrapped_key=wrapped, entries=scene.told)
 
 
 def _replace(side: Side, scene: Scene) -> None:
     old = [face.face_id for face in side.store.faces(COMPANY, scene.person.person_id)]
     side.keep_photo(scene.person, scene.new_photo)
     faces = [replace(face, photo_id=scene.new_photo) for face in scene.faces]
-    side.store.enrol(scene.collection, scene.person, faces, replaces=old)
+    side.store.enrol(scene.collection, scene.person, faces, replaces=old, entries=scene.told)
 
 
 def _import(side: Side, scene: Scene) -> None:
     item = (scene.import_id, "item1")
-    side.store.enrol(scene.collection, scene.new_person, scene.faces, import_item=item)
+    side.store.enrol(scene.collection, scene.new_person, scene.faces, import_item=item, entries=scene.told)
 
 
 def _publish(side: Side, scene: Scene) -> None:
@@ -173,12 +180,12 @@ def _reissue(side: Side, scene: Scene) -> None:
     side.make_key(scene.new_key)
     side.keep_segment(scene.reissued_segment)
     payloads = [(row, bytes(reversed(payload))) for row, payload in side.store.unpacked(now.collection_id, 10)]
-    side.store.reissue(now, scene.new_key, payloads, [scene.reissued_segment])
+    side.store.reissue(now, scene.new_key, payloads, [scene.reissued_segment], entries=scene.told)
 
 
 def _create(side: Side, scene: Scene) -> None:
     side.make_key(scene.new_collection.key_id)
-    side.store.create_collection(scene.new_collection)
+    side.store.create_collection(scene.new_collection, entries=scene.told)
 
 
 def _rewrap(side: Side, _: Scene) -> None:
@@ -187,7 +194,8 @@ def _rewrap(side: Side, _: Scene) -> None:
 
 
 def _delete_face(side: Side, scene: Scene) -> None:
-    side.store.delete_face(COMPANY, side.store.faces(COMPANY, scene.person.person_id)[0].face_id)
+    face_id = side.store.faces(COMPANY, scene.person.person_id)[0].face_id
+    side.store.delete_face(COMPANY, face_id, entries=scene.told)
 
 
 # Each by the name of the write that makes the change.
@@ -202,17 +210,24 @@ OPERATIONS: dict[str, tuple[str, Operation]] = {
     "create-collection": ("create-collection", _create),
     "update-collection": (
         "update-collection",
-        lambda side, scene: side.store.update_collection(replace(scene.collection, name="visitors")),
+        lambda side, scene: side.store.update_collection(
+            replace(scene.collection, name="visitors"), entries=scene.told
+        ),
     ),
     "update-person": (
         "update-person",
-        lambda side, scene: side.store.update_person(replace(scene.person, state=PersonState.RESTRICTED)),
+        lambda side, scene: side.store.update_person(
+            replace(scene.person, state=PersonState.RESTRICTED), entries=scene.told
+        ),
     ),
     "delete-face": ("delete-face", _delete_face),
-    "delete-person": ("delete-person", lambda side, scene: side.store.delete_person(COMPANY, scene.person.person_id)),
+    "delete-person": (
+        "delete-person",
+        lambda side, scene: side.store.delete_person(COMPANY, scene.person.person_id, entries=scene.told),
+    ),
     "delete-collection": (
         "delete-collection",
-        lambda side, scene: side.store.delete_collection(COMPANY, scene.collection.collection_id),
+        lambda side, scene: side.store.delete_collection(COMPANY, scene.collection.collection_id, entries=scene.told),
     ),
     "publish-segments": ("publish-segments", _publish),
     "reissue": ("reissue", _reissue),

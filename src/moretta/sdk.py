@@ -15,7 +15,8 @@ from moretta.core.limits import MediaLimits
 from moretta.core.ports import Executor, OnProgress
 from moretta.core.values import Profile
 from moretta.settings import Settings
-from moretta.wiring.policy import refuse_expression
+from moretta.use_cases.guard import require_expression
+from moretta.wiring.policy import policy_in_force
 
 _CHUNK = 1 << 20
 
@@ -25,7 +26,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 class Analyzer:
     """Analyses images and videos in a confined worker process that starts at the first call.
 
-    Use it as a context manager, or call `close()`.
+    Use it as a context manager, or call `close()`. `purpose` is one of the policy's; only reading expressions asks for it.
     """
 
     def __init__(
@@ -35,11 +36,12 @@ class Analyzer:
         settings: Settings | None = None,
         executor: Executor | None = None,
         door: str = "sdk:analyze",
+        purpose: str | None = None,
     ) -> None:
         self._request = AnalysisRequest(parse_profile(profile), parse_features(features))
         self._settings = settings or Settings()
-        if Feature.EXPRESSION in self._request.features and not self._settings.allow_expression:
-            refuse_expression()
+        if Feature.EXPRESSION in self._request.features:
+            require_expression(policy_in_force(self._settings), purpose)
         self._executor = executor
         self._door = door
 

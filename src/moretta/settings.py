@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         description="A TOML file that names the deployment's regions: database, blobs, segments, keys, node, parties of each. "
         "Left out: one region `local` in the data folder.",
     )
+    policy_file: Path | None = Field(
+        None,
+        description="A TOML file of the purposes for which people may be recognised, with contexts, lawful bases, retention and "
+        "more (`moretta policy show access-control` prints one to begin with). Left out: any purpose, with consent.",
+    )
     models_dir: Path = Field(
         default_factory=lambda: _home("XDG_CACHE_HOME", ".cache") / "models",
         description="Where `moretta models install` puts the weights (`~/.cache/moretta/models`).",
@@ -75,10 +80,21 @@ class Settings(BaseSettings):
     job_hours: float = Field(
         24.0, gt=0, description="How long a job's result can be fetched, in hours; kept in memory only."
     )
+    subject_origin: str | None = Field(
+        None,
+        description="Where subjects' own pages are reached from outside, such as `https://privacy.example.org`: passkeys are bound to "
+        "its host. Left out: consent is signed with keys or on paper.",
+    )
+    sign_font: Path | None = Field(
+        None,
+        description="A TrueType font for the sign that `moretta governance sign` prints, where its words go beyond Latin-1.",
+    )
     rate_per_minute: int = Field(600, ge=1, description="Calls one API key may make in a minute.")
     open_metrics: bool = Field(True, description="Whether `/metrics` answers without an API key.")
     allow_expression: bool = Field(
-        False, description="Whether facial expression may be asked for. Off: emotion inference is restricted by law."
+        False,
+        description="Whether facial expression may be asked for, where no policy file says so. Off: emotion inference is "
+        "restricted by law.",
     )
     company_id: str | None = Field(
         None,

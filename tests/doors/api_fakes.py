@@ -26,6 +26,7 @@ from moretta.core.errors import NotAuthenticated, NotFound, ScopeMissing
 from moretta.core.keys import API_KEY_PREFIX, ApiKeyInfo, IssuedKey, Scope, new_bearer_token
 from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
+from moretta.core.policy import built_in
 from moretta.core.ports import OnProgress
 from moretta.core.values import MediaKind, Profile
 
@@ -148,7 +149,7 @@ class House:
             readiness=lambda: Readiness(self.ready, (ReadinessCheck("models", self.ready, "ok", "install them"),)),
             version="0.1.0",
             limits=limits or MediaLimits(),
-            allow_expression=allow_expression,
+            policy=built_in(expression=allow_expression),
             clock=lambda: self.now,
             worker_counts=lambda: WorkerCounts(2, 1, 0),
             people=self.people,

@@ -191,6 +191,7 @@ class FakePeople:
         store: StoreWish = StoreWish.TEMPLATE,
         purpose: str | None = None,
         refuse_duplicates: bool = False,
+        consent_id: str | None = None,
     ) -> list[Enrolled | FailureToEnrol]:
         self._fail("enrol")
         collection = self.collection(company_id, collection_id)

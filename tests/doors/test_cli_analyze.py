@@ -177,7 +177,7 @@ def test_what_cannot_be_done_is_refused_before_the_work(
         ([photo, "--report", str(tmp_path / "nowhere" / "report.html")], 64, "folder that exists"),
         ([photo, "--json", str(tmp_path)], 64, "folder that exists"),
         ([photo, "--features", "aura"], 64, "expected features out of: landmarks"),
-        ([photo, "--features", "+expression"], 77, "2024/1689"),
+        ([photo, "--features", "+expression"], 77, "AI Act"),
         ([photo, "--profile", "best"], 2, "'fast'"),
         ([photo, "--nonsense"], 2, "No such option"),
         ([], 2, "Missing argument"),

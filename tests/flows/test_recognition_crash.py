@@ -1,7 +1,8 @@
 """A service is killed at every step of every change of people and templates, on both kinds of database.
 
 Afterwards the database is, row by row, what it was before or what a run that ends well makes of it; every photo, segment and key
-that nothing uses is found by the next start, and none that is used is deleted.
+that nothing uses is found by the next start, and none that is used is deleted. The transparency log tells of what was done and of
+nothing else: an act and its entries are there together or not at all, and the tree holds.
 """
 
 import multiprocessing
@@ -27,6 +28,8 @@ from tests.recognition_crash_rig import (
 from tests.storage_rig import COMPANY, KINDS, Database, a_database, snapshot
 
 from moretta.core.recognition_store import Unfinished
+from moretta.ledger.check import check_log
+from moretta.storage.ledger.store import SqlLedger
 
 RECOVERY_STEPS = ["unfinished:before-commit", "unfinished:after-commit", "left-over:deleted", "gone:before-commit"]
 
@@ -72,6 +75,7 @@ def test_whoever_dies_leaves_the_old_or_the_new_state_and_nothing_else(worlds: W
     operate(where, folder, worlds.scene, operation, seen.append)
     new = _rows(where, folder)
     assert new != old or operation == "rewrap"
+    assert new.count('"leaf_hash"') - old.count('"leaf_hash"') in (0, 2)
     committed = seen.index(f"{write}:after-commit")
     where, folder = worlds.copy()
     for number, step in enumerate(seen):
@@ -132,6 +136,7 @@ def _rows(where: Path | str, folder: Path) -> str:
             kept = connection.execute(text("SELECT kind, id, owner, announced_at FROM announced")).all()
             connection.execute(text("DELETE FROM announced"))
         found = snapshot(side.engine)
+        check_log(SqlLedger(side.engine), [], lambda *_: False)  # nothing was signed: the tree alone
         with side.engine.begin() as connection:
             for row in kept:
                 put = text("INSERT INTO announced VALUES (:kind, :id, :owner, :announced_at)")

@@ -10,8 +10,10 @@ from typing import TextIO
 
 import anyio
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from moretta.api.auth import RateLimiter, guard
+from moretta.api.consent_schemas import NewChallenge, NewConsentBody, NewNotice
 from moretta.api.door import Door
 from moretta.api.examples import analysis_example, detection_example
 from moretta.api.idempotency import IdempotencyMemory
@@ -26,15 +28,19 @@ from moretta.api.services import Services
 from moretta.api.v1.admin import add_admin_routes
 from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
 from moretta.api.v1.collections import add_collection_routes
+from moretta.api.v1.consents import add_consent_routes
 from moretta.api.v1.faces import add_face_routes
 from moretta.api.v1.jobs import add_job_routes
+from moretta.api.v1.log import NewCosignature, add_log_routes
 from moretta.api.v1.matching import add_matching_routes
+from moretta.api.v1.notices import add_notice_routes
 from moretta.api.v1.operations import add_operation_routes
 from moretta.api.v1.persons import add_person_routes
 from moretta.api.v1.transfer import add_transfer_routes
 from moretta.api.work import Desk
 from moretta.core.analysis import Analysis
 from moretta.core.keys import Scope
+from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.jobs import JobBoard, JobLimits
 
 # Results and answers that are over their time leave memory this often, even where nobody calls.
@@ -80,13 +86,29 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     may_follow = guard(services, limiter, Scope.MEDIA_ANALYZE, Scope.PERSONS_WRITE)
     add_job_routes(app, board, may_follow, settings.heartbeat_s)
     _add_recognition(app, desk, limiter)
+    if services.consents is not None:
+        _add_consent(app, desk, limiter, services.consents)
     add_admin_routes(
         app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )
+    if services.log is not None:
+        may_administer = guard(services, limiter, Scope.ADMIN)
+        add_log_routes(app, services, any_key=guard(services, limiter), may_administer=may_administer)
     add_operation_routes(app, services, metrics, may_read=guard(services, limiter, Scope.STATS_READ))
     install_problem_handlers(app)
     examples = {ANALYZE: analysis_example(), DETECT: detection_example(), **people_examples()}
-    bodies = (Problem, NewKey, NewCollection, CollectionChanges, NewRenewal, PersonChanges)
+    bodies: tuple[type[BaseModel], ...] = (
+        Problem,
+        NewKey,
+        NewCollection,
+        CollectionChanges,
+        NewRenewal,
+        PersonChanges,
+    )
+    if services.log is not None:
+        bodies += (NewCosignature,)
+    if services.consents is not None:
+        bodies += (NewNotice, NewChallenge, NewConsentBody)
     install_openapi(app, bodies, examples)
     app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app
@@ -102,6 +124,13 @@ def _add_recognition(app: FastAPI, desk: Desk, limiter: RateLimiter) -> None:
     add_person_routes(app, desk, may_manage)
     add_face_routes(app, desk, may_manage)
     add_matching_routes(app, desk, may_search)
+
+
+def _add_consent(app: FastAPI, desk: Desk, limiter: RateLimiter, consents: Consents) -> None:
+    may_manage = guard(desk.services, limiter, Scope.RIGHTS_MANAGE)
+    may_look = guard(desk.services, limiter, Scope.RIGHTS_MANAGE, Scope.PERSONS_WRITE)
+    add_consent_routes(app, desk, consents, may_manage)
+    add_notice_routes(app, desk, consents, may_manage=may_manage, may_look=may_look)
 
 
 async def _sweep(board: JobBoard, memory: IdempotencyMemory) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from moretta.core.analysis import DEFAULT_FEATURES, AnalysisRequest, Feature
 from moretta.core.errors import FieldError, PolicyProhibited, RequestInvalid
+from moretta.core.policy import Policy
 from moretta.core.values import Profile
+from moretta.use_cases.guard import require_expression
 
 FORM_FIELDS = frozenset({"features", "profile", "async", "store"})
 DETECT_FEATURES = frozenset({Feature.LANDMARKS, Feature.POSE, Feature.QUALITY})
-LEGAL_REF_EXPRESSION = "AI Act Art. 5(1)(f)"
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
@@ -43,13 +44,14 @@ def read_options(
     run_async: bool | None,
     prefer: str | None,
     form: Mapping[str, str],
-    allow_expression: bool,
+    policy: Policy,
+    purpose: str | None = None,
 ) -> Options:
     """The options of a request.
 
     Raises:
         RequestInvalid: an unknown feature, profile or flag.
-        PolicyProhibited: expression was asked for and no policy allows it.
+        PolicyProhibited: expression was asked for, and the policy does not allow it for `purpose`.
     """
     if features is None and "features" in form:
         features = [form["features"]]
@@ -60,12 +62,8 @@ def read_options(
     if run_async is None:
         run_async = "respond-async" in {part.split(";")[0].strip().lower() for part in (prefer or "").split(",")}
     wanted = _features(features) if features is not None else DEFAULT_FEATURES
-    if Feature.EXPRESSION in wanted and not allow_expression:
-        raise PolicyProhibited(
-            "Inferring expressions is off here: leave out the feature expression, or have the operator adopt a policy "
-            "that allows it for a lawful purpose.",
-            legal_ref=LEGAL_REF_EXPRESSION,
-        )
+    if Feature.EXPRESSION in wanted:
+        require_expression(policy, purpose)
     return Options(AnalysisRequest(profile or Profile.ACCURATE, wanted), run_async)
 
 

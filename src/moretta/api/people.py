@@ -91,6 +91,7 @@ class People(Protocol):
         store: StoreWish = StoreWish.TEMPLATE,
         purpose: str | None = None,
         refuse_duplicates: bool = False,
+        consent_id: str | None = None,
     ) -> Outcomes:
         """An outcome for each photo, in order."""
 

@@ -15,7 +15,11 @@ from moretta.core.clock import Clock, utc_now
 from moretta.core.keys import ApiKeyInfo, IssuedKey, Scope
 from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
+from moretta.core.policy import BUILT_IN, Policy
 from moretta.core.ports import Executor
+from moretta.core.published_log import PublishedLog
+from moretta.use_cases.consent.facade import Consents
+from moretta.use_cases.review.facade import Approvals, Reviews
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -119,8 +123,10 @@ class Services:
 
     `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
     that is not the operator's own. `whitepaper()` is Markdown.
-    `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several processes are
-    to honour each other's.
+    `reviews` and `approvals` what people decide about it, `consents` what subjects do; without one,
+    its addresses are not there. `log(region)` is the transparency log of a region, or of the default one. `policy` is the one
+    in force. `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several
+    processes are to honour each other's.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
 
@@ -135,8 +141,12 @@ class Services:
     readiness: Callable[[], Readiness]
     version: str
     limits: MediaLimits = field(default_factory=MediaLimits)
-    allow_expression: bool = False
+    policy: Policy = BUILT_IN
     clock: Clock = utc_now
     worker_counts: Callable[[], WorkerCounts] | None = None
+    log: Callable[[str | None], PublishedLog] | None = None
     settings: ApiSettings = field(default_factory=ApiSettings)
+    reviews: Reviews | None = None
+    approvals: Approvals | None = None
+    consents: Consents | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -17,8 +17,11 @@ from moretta.storage.deployment import local_company_id
 from moretta.usage.egress import Egress
 from moretta.usage.reporting import ReportLoop
 from moretta.use_cases.recognition import Recognition
+from moretta.use_cases.recognition.means import Means
+from moretta.use_cases.review.facade import Approvals, Reviews
+from moretta.wiring.consent import consents_of
 from moretta.wiring.executor import PoolExecutor, start_executor
-from moretta.wiring.recognition import opened_recognition
+from moretta.wiring.recognition import opened_means
 from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.service import Deployment, opened
 from moretta.wiring.whitepaper import whitepaper
@@ -43,21 +46,25 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             loop = ReportLoop(reporter, interval_s=settings.usage_report_interval_s, on_outcome=on_report)
             loop.start()
         try:
-            with opened_recognition(settings, deployment.engine, executor.faces, replicate=True) as people:
-                yield Serving(_services(settings, deployment, executor, people), _first_key(deployment))
+            with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
+                yield Serving(_services(settings, deployment, executor, means), _first_key(deployment))
         finally:
             if loop is not None:
                 loop.stop()
             executor.close()
 
 
-def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, people: Recognition) -> Services:
+def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means) -> Services:
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.
     own = {deployment.company_id, local_company_id(deployment.engine)}
     return Services(
         executor=executor,
-        people=people,
+        people=Recognition(means),
+        reviews=Reviews(means),
+        approvals=Approvals(means),
+        consents=consents_of(means, settings),
+        log=lambda region: means.region(region).log,
         keys=deployment.keys,
         meter=deployment.meter,
         usage=deployment.usage,
@@ -68,7 +75,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         version=__version__,
         worker_counts=lambda: WorkerCounts(*executor.pool.counts()),
         limits=settings.limits,
-        allow_expression=settings.allow_expression,
+        policy=means.guard.policy,
         settings=ApiSettings(
             inline_video_bytes=settings.inline_bytes,
             job_ttl_s=settings.job_hours * 3600,

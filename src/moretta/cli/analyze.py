@@ -38,6 +38,9 @@ Features = Annotated[
 Json = Annotated[
     str | None, typer.Option("--json", help="Write one JSON object per file, a line each, to this file or `-`.")
 ]
+PurposeOption = Annotated[
+    str | None, typer.Option("--purpose", help="Why: a purpose of the policy, which the feature expression needs.")
+]
 Report = Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")]
 
 
@@ -47,6 +50,7 @@ def analyze(
     features: Features = None,
     json_out: Json = None,
     report: Report = None,
+    purpose: PurposeOption = None,
 ) -> None:
     """Analyse images and videos where they are: people, measurements and a trust score."""
     settings = Settings()
@@ -55,7 +59,7 @@ def analyze(
         wanted |= {core.Feature.MESH, core.Feature.SERIES}
     for target in (report, None if json_out in (None, _STDIN) else Path(json_out)):
         _check_target(target)
-    with Analyzer(profile, wanted, settings, door="cli:analyze") as analyzer:
+    with Analyzer(profile, wanted, settings, door="cli:analyze", purpose=purpose) as analyzer:
         done, lines, failure = _analysed(analyzer, files, to_stdout=json_out == _STDIN)
     if json_out not in (None, _STDIN):
         _write(Path(json_out), b"".join(lines))

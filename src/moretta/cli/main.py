@@ -34,9 +34,15 @@ class Commands(LazyGroup):
         ),
         "enrol": Entry("moretta.cli.persons", "enrol", "Enrol a person with photos that show nobody else."),
         "persons": Entry("moretta.cli.persons", "app", "List, show, rename, restrict and erase enrolled people."),
+        "notice": Entry(
+            "moretta.cli.notice", "app", "What people are shown before they consent: add a version, list, show."
+        ),
+        "consent": Entry("moretta.cli.consent", "app", "Record, list and withdraw consents; print receipts."),
         "search": Entry("moretta.cli.matching", "search", "Who of a collection is in a photo; every face is searched."),
         "verify": Entry(
-            "moretta.cli.matching", "verify", "Whether a photo shows a person; exit status 0 for yes, 1 for no."
+            "moretta.cli.verify",
+            "verify",
+            "Whether a signed document holds, or whether a photo shows a person; exit status 0 for yes.",
         ),
         "compare": Entry(
             "moretta.cli.matching",
@@ -83,6 +89,14 @@ class Commands(LazyGroup):
         ),
         "master-keys": Entry(
             "moretta.cli.master_keys", "app", "The keys that wrap everything else: list them, change them."
+        ),
+        "log": Entry(
+            "moretta.cli.log", "app", "The log of everything that was done: read it, prove what is in it, check it."
+        ),
+        "witness": Entry(
+            "moretta.cli.witness",
+            "witness",
+            "Watch a log from outside: sign each checkpoint that only grew, cry out where one was rewritten.",
         ),
         "certificates": Entry(
             "moretta.cli.certificates",

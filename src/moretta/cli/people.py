@@ -70,7 +70,7 @@ def opened_office() -> Iterator[Office]:
     settings = Settings()
     with (
         opened(settings) as deployment,
-        closing(_Worker(settings)) as worker,
+        closing(LazyWorker(settings)) as worker,
         opened_recognition(settings, deployment.engine, worker) as people,
     ):
 
@@ -81,7 +81,7 @@ def opened_office() -> Iterator[Office]:
         yield Office(people, deployment.company_id, settings.limits, count)
 
 
-class _Worker:
+class LazyWorker:
     """A confined worker process that starts when the first photo comes: a list of persons needs none."""
 
     def __init__(self, settings: Settings) -> None:

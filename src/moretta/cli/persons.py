@@ -42,6 +42,9 @@ def enrol(
     name: Annotated[str, typer.Option(help="The operator's own word for the person; encrypted where it is kept.")] = "",
     attribute: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, kept as the name is; repeatable.")] = None,
     person: Annotated[str | None, typer.Option(help="The id of a known person, who gets more faces.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="The id of the consent on which it rests; it says who it is.")
+    ] = None,
     keep_photo: Annotated[bool, typer.Option("--keep-photo", help="Keep the photos too, encrypted.")] = False,
     refuse_duplicates: Annotated[
         bool, typer.Option("--refuse-duplicates", help="Refuse a face that is enrolled already.")
@@ -59,6 +62,7 @@ def enrol(
                 name=name,
                 attributes=_attributes(attribute or []),
                 person_id=person,
+                consent_id=consent,
                 store=StoreWish.PHOTO if keep_photo else StoreWish.TEMPLATE,
                 purpose=purpose,
                 refuse_duplicates=refuse_duplicates,

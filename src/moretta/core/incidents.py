@@ -76,8 +76,8 @@ class AffectedQuery:
 class Affected:
     """The answer: ids of persons who are there, in their order, and `following`, from which to go on (None: that was all).
 
-    `erased`: how many persons of the region were erased since the window began: they may have been met, and nothing is kept by
-    which to reach them.
+    `erased`: how many persons of the company were erased since the window began, in the regions that this answer read: they may
+    have been met, and nothing is kept by which to reach them.
     """
 
     person_ids: tuple[str, ...]

@@ -344,7 +344,7 @@ def _is_remote(situation: Situation) -> bool:
 
 
 def _prohibited(letter: str, expected: str, mend: str) -> Deny:
-    return Deny(PROHIBITED, f"Regulation (EU) 2024/1689, Art. 5(1)({letter})", expected, mend)
+    return Deny(PROHIBITED, f"AI Act Art. 5(1)({letter})", expected, mend)
 
 
 def _no_expression() -> Deny:

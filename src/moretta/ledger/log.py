@@ -9,7 +9,7 @@ not together with everything that was signed of it, gets no further signature.
 from collections.abc import Sequence
 
 from moretta.core.clock import Clock, to_second, utc_now
-from moretta.core.errors import LogBroken, NotFound, ProofRejected
+from moretta.core.errors import Conflict, LogBroken, NotFound, ProofRejected
 from moretta.core.ledger import (
     Checkpoint,
     ConsistencyProof,
@@ -22,6 +22,9 @@ from moretta.core.ledger_store import LedgerStore, LogHead, StoredCheckpoint, St
 from moretta.core.merkle import leaf_hash, require_consistency
 from moretta.core.notes import NoteKey, parse_note, parse_signature, require_signed, signed_checkpoint
 from moretta.core.signing import SigningKeys, Verifier
+
+# Their lines go out with every checkpoint; a note stays under `core.notes.MAX_NOTE_BYTES` by far.
+MOST_WITNESSES = 16
 
 
 def origin_of(region: str, head: LogHead) -> str:
@@ -93,12 +96,16 @@ class SignedLog:
         Raises:
             NotFound: no checkpoint was signed of that size.
             ProofRejected: it is not the signature of `key` over that checkpoint.
+            Conflict: as many other witnesses have signed it as are kept.
         """
         kept = self._store.checkpoint_of(size)
         if kept is None:
             raise NotFound("expected the size of a checkpoint that this log signed")
         signature = parse_signature(line.removesuffix("\n"))
         require_signed(parse_note(kept.note + signature.line()), key, self._check)
+        others = [one for one in kept.cosignatures if parse_signature(one[:-1]).key_hash != signature.key_hash]
+        if len(others) >= MOST_WITNESSES:
+            raise Conflict(f"expected at most {MOST_WITNESSES} witnesses of one checkpoint")
         witness = f"{signature.name}+{signature.key_hash.hex()}"
         self._store.keep_cosignature(size, witness, signature.line(), to_second(self._clock()))
 

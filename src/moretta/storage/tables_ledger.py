@@ -111,16 +111,17 @@ searched_persons = Table(
 )
 Index("searched_persons_of_person", searched_persons.c.person_id)
 
-# From when on a person took part in comparisons, or did not any more. Without a row: since the person was made.
+# From when on a person took part in comparisons, or did not any more; `number` counts the changes of one person. Without a row:
+# since the person was made.
 comparable_since = Table(
     "comparable_since",
     service_metadata,
-    Column("number", _number, primary_key=True, autoincrement=True),
     Column("person_id", _id, ForeignKey("persons.person_id"), nullable=False),
+    Column("number", Integer, nullable=False),
     Column("since", String, nullable=False),
     Column("comparable", Boolean, nullable=False),
+    PrimaryKeyConstraint("person_id", "number"),
 )
-Index("comparable_since_of_person", comparable_since.c.person_id, comparable_since.c.number)
 
 tables: tuple[Table, ...] = (
     log_head,

@@ -143,3 +143,10 @@ def refusal(denied: Deny) -> MorettaError:
     if kind in (ConsentRequired, AgeUnknown, GuardianRequired):
         return kind(denied.detail)
     return kind(denied.detail, legal_ref=denied.legal_ref)
+
+
+def require_expression(policy: Policy, purpose: str | None) -> None:
+    """Raises as `Guard.require` where facial expressions must not be read for that purpose; None: for the only one there is."""
+    decision = decide(policy, Situation(Action.EXPRESSION, named=purpose))
+    if isinstance(decision, Deny):
+        raise refusal(decision)

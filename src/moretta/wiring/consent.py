@@ -3,39 +3,35 @@
 Belongs here: which implementations they are. Does not belong here: what they do (see `use_cases.consent`).
 """
 
-from collections.abc import Mapping
-
-from moretta.core.documents import DocumentVerifier, Trust
-from moretta.core.ledger import LogEntry
-from moretta.keys.consent_proofs import is_subjects_signature
 from moretta.keys.passkeys import WebAuthnPasskeys
 from moretta.keys.subjects import SubjectKeyCheck
-from moretta.ledger.proofs import proof_of, require_proof
+from moretta.ledger.proofs import proof_of
 from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.consent.means import ConsentMeans, Erasure
-from moretta.use_cases.consent.verifying import ReceiptCheck
 from moretta.use_cases.recognition import Recognition
+from moretta.use_cases.recognition.means import Means
 
 
-def consents_beside(recognition: Recognition, settings: Settings, erasure: Erasure) -> Consents:
-    """Consent over the same regions and policy as recognition.
+class Deletion:
+    """An `Erasure` that deletes the person from every store, without a certificate."""
+
+    def __init__(self, means: Means) -> None:
+        self._recognition = Recognition(means)
+
+    def erase(self, company_id: str, person_id: str, reason: str) -> None:
+        """As `Erasure.erase`. The reason stands in the log with the consent's end."""
+        del reason
+        self._recognition.delete_person(company_id, person_id)
+
+
+def consents_of(means: Means, settings: Settings, erasure: Erasure | None = None) -> Consents:
+    """Consent over the regions and the policy of `means`; `erasure` left out, people are deleted without a certificate.
 
     Raises:
         RequestInvalid: the origin in the settings is none.
     """
-    means = recognition.means
     passkeys = None
     if settings.subject_origin is not None:
         passkeys = WebAuthnPasskeys(settings.subject_origin, means.guard.policy.controller.name)
-    return Consents(ConsentMeans(means, SubjectKeyCheck(), passkeys, erasure, proof_of))
-
-
-def receipt_verifier() -> DocumentVerifier:
-    """What checks receipts of consent offline."""
-    return ReceiptCheck(_require_log_proof, is_subjects_signature)
-
-
-def _require_log_proof(proof: Mapping[str, object], trust: Trust) -> tuple[LogEntry, str, int]:
-    entry, note, _ = require_proof(proof, trust)
-    return entry, note.origin, note.size
+    return Consents(ConsentMeans(means, SubjectKeyCheck(), passkeys, erasure or Deletion(means), proof_of))

@@ -8,13 +8,14 @@ from moretta.core.ports import OnProgress
 from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.pool import WorkerPool, probe
 from moretta.settings import Settings
+from moretta.wiring.policy import policy_in_force, reads_expressions
 from moretta.wiring.recognising import PoolFaceReader
 from moretta.wiring.requests import RequestKind, tagged
 from moretta.wiring.wire import parse_analysis, parse_progress, request_json
 
 _ENTRY_POINT = "moretta.wiring.worker:worker_handler"
 # What a worker must know; nothing else of the environment is inherited.
-_WORKER_SETTINGS = ("models_dir", "allow_expression", "max_bytes", "max_pixels", "max_frames", "max_duration_s")
+_WORKER_SETTINGS = ("models_dir", "max_bytes", "max_pixels", "max_frames", "max_duration_s")
 
 
 class PoolExecutor:
@@ -63,4 +64,7 @@ def confinement(settings: Settings) -> Confinement:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {f"MORETTA_{name.upper()}": str(getattr(settings, name)) for name in _WORKER_SETTINGS}
+    told = {name: str(getattr(settings, name)) for name in _WORKER_SETTINGS}
+    # Workers know no policy: they read expressions, or do not have the model for it.
+    told["allow_expression"] = str(reads_expressions(policy_in_force(settings)))
+    return {f"MORETTA_{name.upper()}": value for name, value in told.items()}

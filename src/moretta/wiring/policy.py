@@ -1,21 +1,27 @@
-"""What the configured policy refuses, with the rule of law behind it.
+"""The policy in force: the file that the settings name, or the built-in one.
 
-Belongs here: the switch for facial expression. Sensitive attributes have no switch: nothing here can turn one on.
+Belongs here: finding it, and what it says of analyses. Does not belong here: deciding (see `core.policy`), guarding recognition
+(see `use_cases.guard`), writing into the log that it changed (see `recognition`).
 """
 
-from typing import NoReturn
+from moretta.core.policy import Action, Allow, Policy, Situation, built_in, decide
+from moretta.settings import Settings
+from moretta.wiring.policy_file import read_policy
 
-from moretta.core.errors import PolicyProhibited
 
-
-def refuse_expression() -> NoReturn:
-    """Refuse the feature `expression`.
+def policy_in_force(settings: Settings) -> Policy:
+    """The policy of the settings.
 
     Raises:
-        PolicyProhibited: always.
+        NotFound, RequestInvalid: the file that they name cannot be used; then nothing is allowed to begin.
     """
-    raise PolicyProhibited(
-        "expected no request for facial expression: inferring emotion is off unless the operator allows it for a lawful "
-        "purpose with MORETTA_ALLOW_EXPRESSION=true; leave `expression` out of the features",
-        legal_ref="Regulation (EU) 2024/1689, Art. 5(1)(f)",
+    if settings.policy_file is None:
+        return built_in(expression=settings.allow_expression)
+    return read_policy(settings.policy_file).policy
+
+
+def reads_expressions(policy: Policy) -> bool:
+    """Whether expressions may be read for any purpose at all: otherwise workers do not even load the model."""
+    return any(
+        isinstance(decide(policy, Situation(Action.EXPRESSION, purpose=one.name)), Allow) for one in policy.purposes
     )

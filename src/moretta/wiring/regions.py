@@ -26,11 +26,14 @@ from moretta.settings import Settings
 from moretta.storage.blobs.opening import open_blobs
 from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
+from moretta.storage.governance.facts import SqlFactStore
 from moretta.storage.governance.incidents import SqlIncidentStore
 from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
+from moretta.storage.rights.erasures import SqlErasureStore
+from moretta.storage.rights.requests import SqlRightsStore
 from moretta.use_cases.recognition.means import Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
 from moretta.wiring.key_holding import Keys, opened_keys
@@ -53,6 +56,7 @@ class Parties:
 
 
 OpenParties = Callable[[str, RegionPlan], Parties]
+OnOpen = Callable[[Engine], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Regions(Mapping[str, Region]):
         open_parties: opens the parties of a region; None where this deployment has none.
         replicate: keep nodes up to date in the background (a service does, a command does not).
         settle_s: as `keys.rotation.change_master_key`.
+        on_open: called with a region's database when it was opened; what it raises keeps the region closed.
     """
 
     def __init__(
@@ -86,9 +91,10 @@ class Regions(Mapping[str, Region]):
         *,
         replicate: bool = False,
         settle_s: float = SETTLE_S,
+        on_open: OnOpen | None = None,
     ) -> None:
         self._plan, self._engine, self._open_parties, self._replicate = plan, engine, open_parties, replicate
-        self._settle_s = settle_s
+        self._settle_s, self._on_open = settle_s, on_open
         self._nodes = RegionNodes(plan, data_dir)
         self._lock = threading.RLock()
         self._opened: dict[str, _Opened] = {}
@@ -143,6 +149,8 @@ class Regions(Mapping[str, Region]):
             if engine is None:
                 engine = open_database(_given(plan.database))
                 stack.callback(engine.dispose)
+            if self._on_open is not None:
+                self._on_open(engine)
             keys = stack.enter_context(
                 opened_keys(
                     _given(plan.keys),
@@ -176,6 +184,9 @@ class Regions(Mapping[str, Region]):
                 approvals=SqlApprovalStore(engine),
                 retention=SqlRetentionStore(engine),
                 incidents=SqlIncidentStore(engine),
+                facts=SqlFactStore(engine),
+                erasures=SqlErasureStore(engine, cipher),
+                requests=SqlRightsStore(engine, cipher),
             )
             return _Opened(region, store, engine, keys, galleries, stack.pop_all().close)
 
@@ -221,7 +232,12 @@ class Regions(Mapping[str, Region]):
 
 @contextlib.contextmanager
 def opened_regions(
-    settings: Settings, engine: Engine, open_parties: OpenParties | None = None, *, replicate: bool = False
+    settings: Settings,
+    engine: Engine,
+    open_parties: OpenParties | None = None,
+    *,
+    replicate: bool = False,
+    on_open: OnOpen | None = None,
 ) -> Iterator[Regions]:
     """The regions that the settings name, closed at the end; `engine` is the service's own database.
 
@@ -231,7 +247,8 @@ def opened_regions(
     file = settings.regions_file
     plan = local_plan(settings.data_dir) if file is None else read_regions(file)
     allow_many_files()
-    regions = Regions(plan, settings.data_dir, engine if file is None else None, open_parties, replicate=replicate)
+    own = engine if file is None else None
+    regions = Regions(plan, settings.data_dir, own, open_parties, replicate=replicate, on_open=on_open)
     try:
         if replicate:
             warm_in_background()

@@ -17,7 +17,7 @@ from moretta.core.documents import Trust, Verified
 from moretta.core.errors import NotFound, PersonErased, ProofRejected
 from moretta.core.jws import compact, parsed
 from moretta.keys.signing import SeedSigner, is_signed_by
-from moretta.wiring.consent import receipt_verifier
+from moretta.wiring.consent_receipts import receipt_verifier
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def test_a_receipt_of_each_way_to_consent_verifies_with_the_public_key_alone(des
     verified = _verified(desk, _file(desk, consent))
     told = " ".join(verified.statements)
     assert consent.consent_id in told
+    assert _verified(desk, json.loads(_file(desk, consent))["jws"].encode() + b"\n").statements == verified.statements
     assert desk.notice.sha256 in told
     assert (SCAN in told) is (way == "paper")
     assert ("signed it" in told) is (way != "paper")

@@ -33,7 +33,7 @@ def _item(key: str, content: bytes, person: str | None = None, name: str = "") -
         os.write(made, content)
         return made
 
-    return ImportItem(key, open_it, name or key, person_key=person)
+    return ImportItem(key, open_it, name or key, person_key=person, source="photos taken at the desk")
 
 
 def _folder() -> list[ImportItem]:

@@ -7,10 +7,11 @@ import pytest
 
 from moretta.api import serving
 from moretta.core.errors import ModelCorrupt, ModelMissing, RequestInvalid, ScopeMissing
+from moretta.core.recognising import FaceReader
 from moretta.sandbox.pool import WorkerPool
 from moretta.settings import Settings
 from moretta.usage.envelope import new_signing_key
-from moretta.use_cases.recognition import Recognition
+from moretta.use_cases.recognition.means import Means
 from moretta.wiring import executor
 from moretta.wiring.health import Finding, examine
 from moretta.wiring.instruments import Workshop
@@ -53,9 +54,8 @@ def test_the_ledger_is_shown_to_the_operators_companies_and_to_no_other(tmp_path
         made_up = before.company_id
     settings = Settings(data_dir=tmp_path, company_id=COMPANY)
     with opened(settings) as deployment:
-        services = serving._services(
-            settings, deployment, executor.PoolExecutor(cast(WorkerPool, None)), cast(Recognition, None)
-        )
+        means = Means({}, "local", cast(FaceReader, None), ())
+        services = serving._services(settings, deployment, executor.PoolExecutor(cast(WorkerPool, None)), means)
         for own in (COMPANY, made_up):
             assert services.egress(own)["reporter"] == "off"
         with pytest.raises(ScopeMissing):

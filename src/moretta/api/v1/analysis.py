@@ -28,7 +28,13 @@ ANALYZE = "/v1/analyze"
 DETECT = "/v1/detect"
 
 StoreHeader = Annotated[str | None, Header(description="Only `none`: this deployment keeps nothing.")]
-PurposeHeader = Annotated[str | None, Header(max_length=200, description="Why; accepted, neither kept nor logged.")]
+PurposeHeader = Annotated[
+    str | None,
+    Header(
+        max_length=500,
+        description="Why: a purpose of the policy, which facial expression needs. Neither kept nor logged.",
+    ),
+]
 ConsentHeader = Annotated[
     str | None, Header(alias="Consent-Id", max_length=200, description="Accepted, neither kept nor logged.")
 ]
@@ -115,7 +121,8 @@ def _add_analyze(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
             profile=profile,
             run_async=run_async,
             prefer=prefer,
-            allow_expression=desk.services.allow_expression,
+            policy=desk.services.policy,
+            purpose=purpose,
         )
         read(form={})  # What can be refused is refused before the upload is read.
         call = Call(desk, request, key, ANALYZE, idempotency_key(idempotency))

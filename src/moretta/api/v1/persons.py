@@ -45,6 +45,14 @@ PersonId = Annotated[str, Path(max_length=64, examples=["per_local_0123456789abc
 ConsentHeader = Annotated[
     str | None, Header(alias="Consent-Id", max_length=200, description="Accepted, neither kept nor logged.")
 ]
+EnrolmentConsentHeader = Annotated[
+    str | None,
+    Header(
+        alias="Consent-Id",
+        max_length=64,
+        description="The consent on which the enrolment rests; it says who the person is.",
+    ),
+]
 _DESCRIBED = {
     "store": "1 or photo: keep the photo too; 0 or template: the template alone.",
     "refuse_duplicates": "1: refuse a face that is enrolled already.",
@@ -82,7 +90,7 @@ def _add_enrol(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         idempotency: IdempotencyHeader = None,
         store: StorePhotoHeader = None,
         purpose: PurposeHeader = None,
-        consent: ConsentHeader = None,
+        consent: EnrolmentConsentHeader = None,
     ) -> Response:
         if store is not None:
             store_wish(store, {})  # What can be refused is refused before the upload is read.
@@ -90,8 +98,8 @@ def _add_enrol(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         rules = photo_rules(desk, ENROL_FIELDS, desk.services.settings.enrol_photos)
         received = await call.receive(rules, partial(_wishes, store))
         wishes = _wishes(store, received)
-        make = partial(_enrol, call, received, collection_id, store, purpose)
-        return await call.answer(received, f"{collection_id}|{purpose}|{wishes!r}", make)
+        make = partial(_enrol, call, received, collection_id, store, purpose, consent)
+        return await call.answer(received, f"{collection_id}|{purpose}|{consent}|{wishes!r}", make)
 
 
 def _wishes(store: str | None, received: Received) -> tuple[object, ...]:
@@ -100,7 +108,12 @@ def _wishes(store: str | None, received: Received) -> tuple[object, ...]:
 
 
 async def _enrol(
-    call: Call, received: Received, collection_id: str, store: str | None, purpose: str | None
+    call: Call,
+    received: Received,
+    collection_id: str,
+    store: str | None,
+    purpose: str | None,
+    consent: str | None,
 ) -> tuple[Answer, bool]:
     people, form = call.desk.services.people, received.fields
     name, attributes = described(form)
@@ -117,6 +130,7 @@ async def _enrol(
                 store=store_wish(store, form),
                 purpose=purpose,
                 refuse_duplicates=flag(form, "refuse_duplicates"),
+                consent_id=consent,
             )
         return settled(outcomes, count)
 

@@ -16,14 +16,15 @@ from moretta.storage.tables_ledger import comparable_since, searched_persons, se
 
 def note_comparable(connection: Connection, person_id: str, now: str) -> None:
     """Note whether a person takes part in comparisons from now on, where that changed: has faces, and a state that permits it."""
-    mine = (comparable_since.c.person_id == person_id,)
-    query = select(comparable_since.c.comparable).where(*mine).order_by(comparable_since.c.number.desc()).limit(1)
-    before = connection.execute(query).scalar_one_or_none()
+    mine = comparable_since.c.person_id == person_id
+    query = select(comparable_since).where(mine).order_by(comparable_since.c.number.desc()).limit(1)
+    before = connection.execute(query).one_or_none()
     has_faces = exists().where(faces.c.person_id == person_id)
     row = connection.execute(select(persons.c.state, has_faces).where(persons.c.person_id == person_id)).one()
     comparable = PersonState(row[0]).comparable and bool(row[1])
-    if comparable is not before:
-        values = {"person_id": person_id, "since": now, "comparable": comparable}
+    if before is None or comparable is not before.comparable:
+        number = 1 if before is None else before.number + 1
+        values = {"person_id": person_id, "number": number, "since": now, "comparable": comparable}
         connection.execute(comparable_since.insert().values(values))
 
 

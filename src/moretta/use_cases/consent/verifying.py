@@ -31,7 +31,7 @@ IsSubjects = Callable[[Mapping[str, object]], bool]
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """A `DocumentVerifier` of receipts.
+    """A `DocumentVerifier` of receipts: the JSON object that the API answers with, or its signature (`jws`) alone.
 
     `require_log_proof` gives the entry of a proof that holds, the log's name and its size; `is_subjects` tells whether the proof
     in a declaration is the signature of the subject's key over its statement.
@@ -84,6 +84,8 @@ class ReceiptCheck:
 def _receipt_in(content: bytes) -> Jws:
     if len(content) > _MOST_BYTES:
         raise ProofRejected(f"expected a receipt of at most {_MOST_BYTES} bytes")
+    if content[:1] != b"{":
+        return parsed(content.decode("ascii", "replace").strip())
     found = _object(content, "a receipt")
     jws = found.get("jws")
     if found.get("type") != RECEIPT_TYPE or not isinstance(jws, str):

@@ -65,11 +65,6 @@ class Recognition:
         self._means = means
 
     @property
-    def means(self) -> Means:
-        """What the facades beside this one (consent, rights) are put together from; doors leave it alone."""
-        return self._means
-
-    @property
     def models(self) -> tuple[EmbedderCard, ...]:
         """The embedders that collections can be made with, the default one first."""
         return self._means.cards
