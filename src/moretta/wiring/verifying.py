@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from moretta.core import jws
+from moretta.core.consent_receipts import JWS_TYPE, RECEIPT_TYPE
 from moretta.core.documents import DocumentVerifier, Trust, Verified
 from moretta.core.errors import MorettaError, ProofRejected, RequestInvalid
 from moretta.core.notes import parse_note_key
@@ -22,12 +23,15 @@ from moretta.core.signing import PUBLIC_KEY_BYTES, from_base64
 from moretta.keys.signing import is_signed_by
 from moretta.ledger.proofs import CHECKPOINT_TYPE, PROOF_TYPE, verify_checkpoint, verify_proof
 from moretta.ledger.witness import EVIDENCE_TYPE, verify_evidence
+from moretta.wiring.consent_receipts import receipt_verifier
 
 # Under a document's `type` (JSON, manifests) or `typ` (JWS).
 VERIFIERS: Mapping[str, DocumentVerifier] = {
     PROOF_TYPE: verify_proof,
     CHECKPOINT_TYPE: verify_checkpoint,
     EVIDENCE_TYPE: verify_evidence,
+    RECEIPT_TYPE: receipt_verifier(),
+    JWS_TYPE: receipt_verifier(),
 }
 
 # Base64 of a bare key has `+` too, but never a hash of eight digits between two of them and 33 bytes after.
