@@ -131,3 +131,10 @@ def a_desk(
         collection = recognition.create_collection(COMPANY, "staff", "access")
         notice = consents.add_notice(COMPANY, collection.collection_id, language="en", controller=CONTROLLER, text=TEXT)
         yield Desk(place, consents, means, erasure, clock, collection, notice)
+
+
+@contextmanager
+def a_desk_at(root: Path, checkpoint: Callable[[str], None]) -> Iterator[Consents]:
+    """The consents of a place that a desk was at before."""
+    with recognition_rig.opened(root, policy=BUILT_IN, checkpoint=checkpoint) as place:
+        yield Consents(consent_means(place.means, DeletingErasure(place.recognition)))

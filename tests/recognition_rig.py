@@ -33,11 +33,15 @@ from moretta.protection.schemes import gallery_index, load_gallery_key, new_gall
 from moretta.storage.blobs.folder import FolderBlobs
 from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
+from moretta.storage.governance.facts import SqlFactStore
 from moretta.storage.governance.incidents import SqlIncidentStore
 from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
+from moretta.storage.rights.erasures import SqlErasureStore
+from moretta.storage.rights.requests import SqlRightsStore
+from moretta.storage.subjects.store import SqlSubjectAccessStore
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.brakes import PER_CALLER, PER_SUBJECT, Brakes, Rate, TokenBuckets
@@ -177,11 +181,12 @@ def opened(
     caller_rate: Rate = PER_CALLER,
     now_s: Callable[[], float] | None = None,
     trio: Trio | None = None,
+    database: str | None = None,
     policy: Policy = OPEN,
 ) -> Iterator[Place]:
-    """The region `local` in `root`; opened again, it finds what was there. `trio`: its parties, for `shares`."""
+    """The region `local` in `root`; opened again, it finds what was there. `trio`: its parties, for `shares`; `database`: a URL."""
     root.mkdir(exist_ok=True, mode=0o700)
-    engine = open_database(root / "moretta.db")
+    engine = open_database(database or root / "moretta.db")
     master = FileKeyService(root / "keys")
     cipher = Envelope(master)
     store = SqlRecognitionStore(engine, cipher, checkpoint)
@@ -221,6 +226,10 @@ def opened(
         approvals=SqlApprovalStore(engine, checkpoint),
         retention=SqlRetentionStore(engine, checkpoint),
         incidents=SqlIncidentStore(engine, checkpoint),
+        facts=SqlFactStore(engine),
+        erasures=SqlErasureStore(engine, cipher, checkpoint),
+        requests=SqlRightsStore(engine, cipher, checkpoint),
+        subjects=SqlSubjectAccessStore(engine, checkpoint),
     )
     clock = {} if now_s is None else {"now_s": now_s}
     brakes = Brakes(

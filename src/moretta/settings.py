@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
     subject_origin: str | None = Field(
         None,
-        description="Where subjects' own pages are reached from outside, such as `https://privacy.example.org`: passkeys are bound to "
+        description="Where subjects' own pages are reached from outside, such as `https://host`: passkeys are bound to "
         "its host. Left out: consent is signed with keys or on paper.",
     )
     sign_font: Path | None = Field(

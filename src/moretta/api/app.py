@@ -22,9 +22,12 @@ from moretta.api.observe import AccessLog, Metrics
 from moretta.api.openapi import install_openapi
 from moretta.api.people_examples import people_examples
 from moretta.api.people_schemas import CollectionChanges, NewCollection, NewRenewal, PersonChanges
+from moretta.api.people_work import NAMING
 from moretta.api.problems import Problem, install_problem_handlers
 from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Services
+from moretta.api.subject import add_subject_routes
+from moretta.api.subject_desk import PageMaker, SubjectDesk
 from moretta.api.v1.admin import add_admin_routes
 from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
 from moretta.api.v1.collections import add_collection_routes
@@ -36,19 +39,23 @@ from moretta.api.v1.matching import add_matching_routes
 from moretta.api.v1.notices import add_notice_routes
 from moretta.api.v1.operations import add_operation_routes
 from moretta.api.v1.persons import add_person_routes
+from moretta.api.v1.subjects import NewSubjectLink, add_subject_link_routes
 from moretta.api.v1.transfer import add_transfer_routes
 from moretta.api.work import Desk
 from moretta.core.analysis import Analysis
 from moretta.core.keys import Scope
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.jobs import JobBoard, JobLimits
+from moretta.use_cases.subject import OwnPages
 
 # Results and answers that are over their time leave memory this often, even where nobody calls.
 SWEEP_EVERY_S = 60.0
 
 
-def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
+def create_app(services: Services, log_stream: TextIO | None = None, maker: PageMaker | None = None) -> FastAPI:
     """The service as an ASGI app. The log goes to `log_stream` (standard error); whoever made `services` closes them.
+
+    `maker` renders people's own pages; without one, or without `services.subjects`, they are not there.
 
     Serve it with `access_log=False` and `server_header=False`: the app writes its own log, without addresses.
     """
@@ -88,6 +95,8 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
     _add_recognition(app, desk, limiter)
     if services.consents is not None:
         _add_consent(app, desk, limiter, services.consents)
+    if services.subjects is not None and maker is not None:
+        _add_subjects(app, desk, limiter, services.subjects, maker)
     add_admin_routes(
         app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )
@@ -109,6 +118,8 @@ def create_app(services: Services, log_stream: TextIO | None = None) -> FastAPI:
         bodies += (NewCosignature,)
     if services.consents is not None:
         bodies += (NewNotice, NewChallenge, NewConsentBody)
+    if services.subjects is not None and maker is not None:
+        bodies += (NewSubjectLink,)
     install_openapi(app, bodies, examples)
     app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app
@@ -131,6 +142,17 @@ def _add_consent(app: FastAPI, desk: Desk, limiter: RateLimiter, consents: Conse
     may_look = guard(desk.services, limiter, Scope.RIGHTS_MANAGE, Scope.PERSONS_WRITE)
     add_consent_routes(app, desk, consents, may_manage)
     add_notice_routes(app, desk, consents, may_manage=may_manage, may_look=may_look)
+
+
+def _add_subjects(app: FastAPI, desk: Desk, limiter: RateLimiter, pages: OwnPages, maker: PageMaker) -> None:
+    services = desk.services
+    origin = services.subject_origin
+
+    def forget(company_id: str) -> None:
+        desk.memory.forget(company_id, NAMING)
+
+    add_subject_link_routes(app, desk, pages, guard(services, limiter, Scope.RIGHTS_MANAGE), origin)
+    add_subject_routes(app, SubjectDesk(pages, maker, services.clock, origin, forget), desk.inline)
 
 
 async def _sweep(board: JobBoard, memory: IdempotencyMemory) -> None:

@@ -20,6 +20,7 @@ from moretta.core.ports import Executor
 from moretta.core.published_log import PublishedLog
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.review.facade import Approvals, Reviews
+from moretta.use_cases.subject import OwnPages
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -127,6 +128,7 @@ class Services:
     its addresses are not there. `log(region)` is the transparency log of a region, or of the default one. `policy` is the one
     in force. `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several
     processes are to honour each other's.
+    `subjects` are people's own pages, which are reached at `subject_origin` from outside, where the settings say so.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
 
@@ -149,4 +151,6 @@ class Services:
     reviews: Reviews | None = None
     approvals: Approvals | None = None
     consents: Consents | None = None
+    subjects: OwnPages | None = None
+    subject_origin: str | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

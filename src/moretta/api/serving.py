@@ -24,6 +24,7 @@ from moretta.wiring.executor import PoolExecutor, start_executor
 from moretta.wiring.recognition import opened_means
 from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.service import Deployment, opened
+from moretta.wiring.subjects import own_pages
 from moretta.wiring.whitepaper import whitepaper
 
 
@@ -64,6 +65,8 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         reviews=Reviews(means),
         approvals=Approvals(means),
         consents=consents_of(means, settings),
+        subjects=own_pages(means, settings),
+        subject_origin=settings.subject_origin,
         log=lambda region: means.region(region).log,
         keys=deployment.keys,
         meter=deployment.meter,

@@ -38,6 +38,11 @@ class Commands(LazyGroup):
             "moretta.cli.notice", "app", "What people are shown before they consent: add a version, list, show."
         ),
         "consent": Entry("moretta.cli.consent", "app", "Record, list and withdraw consents; print receipts."),
+        "subject-link": Entry(
+            "moretta.cli.subject_link",
+            "subject_link",
+            "Make a link with a one-time code to a person's own pages; the code is shown once.",
+        ),
         "search": Entry("moretta.cli.matching", "search", "Who of a collection is in a photo; every face is searched."),
         "verify": Entry(
             "moretta.cli.verify",

@@ -22,7 +22,7 @@ RECEIPT_TYPE = "moretta.consent-receipt.v1"
 JWS_TYPE = "moretta-consent-receipt+jws"
 SCHEMA = "ISO/IEC TS 27560:2023"
 
-# Terms of DPV 2 (https://w3id.org/dpv), its personal data categories (pd) and its GDPR extension (eu-gdpr).
+# Terms of DPV 2 (w3id.org/dpv), its personal data categories (pd) and its GDPR extension (eu-gdpr).
 _STATUS = {
     ConsentState.GIVEN: "dpv:ConsentGiven",
     ConsentState.REFUSED: "dpv:ConsentRefused",

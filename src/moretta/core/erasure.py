@@ -17,6 +17,7 @@ from typing import Protocol
 
 from moretta.core.clock import to_second
 from moretta.core.ledger import LogEntry
+from moretta.core.recognition import FaceRecord
 
 CERTIFICATE_TYPE = "moretta.erasure-certificate.v1"
 # A window of a sealed value or wrapped key that is looked for: 96 bits of it are its random nonce, so nothing else is like it.
@@ -289,14 +290,42 @@ class PersonHoldings:
     markers: tuple[bytes, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTemplate:
+    """One stored template: its face, and `payload` where it stands alone, or the segment that holds its `row`."""
+
+    face: FaceRecord
+    payload: bytes | None = field(default=None, repr=False)
+    segment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSearched:
+    """What a search of a database's raw bytes found: how many of the markers, in how many bytes; or why there was none."""
+
+    found: int = 0
+    size: int = 0
+    unsearched: str = ""
+
+
 class ErasureStore(Protocol):
     """One region's erasures and certificates. Safe for threads and processes. Another company's are unknown: `NotFound`."""
 
     def holdings(self, company_id: str, person_id: str) -> PersonHoldings:
         """What the database holds of a person; nothing (no rows) once they are erased."""
 
+    def templates(self, company_id: str, person_id: str) -> list[KeptTemplate]:
+        """The person's templates as they are stored, the oldest first. Raises `PersonErased`, `NotFound`."""
+
+    def search_bytes(self, markers: Sequence[bytes]) -> BytesSearched:
+        """Look for windows of bytes in the database's own files, free pages and logs included."""
+
     def begin(self, erasure: Erasure, entries: Sequence[LogEntry] = ()) -> Erasure:
-        """Keep a planned erasure. Where the person has one already that is given back, and nothing is written."""
+        """Keep a planned erasure. Where the person has one already that is given back, and nothing is written.
+
+        Raises:
+            PersonHeld: a hold keeps the person.
+        """
 
     def erasure_of(self, company_id: str, person_id: str) -> Erasure:
         """The person's erasure. Raises `NotFound` where none was begun."""
@@ -315,6 +344,9 @@ class ErasureStore(Protocol):
 
     def uncertified(self, certificate_id: str) -> tuple[bytes, bytes, int] | None:
         """Body, entry's leaf and index of the newest revision, where its document was not kept yet; else None."""
+
+    def certify_part(self, company_id: str, certificate_id: str, body: bytes, entry: LogEntry) -> int:
+        """Keep the body of a certificate about one template of somebody who stays, and append its entry; the entry's index."""
 
     def keep_document(self, certificate_id: str, revision: int, document: bytes) -> None:
         """Keep the signed document of a revision. Idempotent: the first one stays."""

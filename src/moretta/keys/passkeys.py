@@ -55,7 +55,7 @@ class WebAuthnPasskeys:
     """`core.consent_proof.Passkeys` for the pages of one origin.
 
     Args:
-        origin: scheme, host and, where it is not the usual one, port of the pages: `https://privacy.example.org`.
+        origin: scheme, host and, where it is not the usual one, port of the pages: `https://host`.
         name: what the browser shows as whoever asks.
     """
 
@@ -179,7 +179,7 @@ def relying_party(origin: str) -> str:
     host, _, port = rest.partition(":")
     sound = separator and host and "/" not in rest and (not port or port.isdigit())
     if not sound or (scheme != "https" and not (scheme == "http" and host == "localhost")):
-        raise RequestInvalid("expected an origin such as https://privacy.example.org (http for localhost alone)")
+        raise RequestInvalid("expected an origin such as https://host (http for localhost alone)")
     return host
 
 

@@ -99,6 +99,15 @@ def lock_path(engine: Engine, name: str) -> Path:
     return database.with_name(f"{database.name}.{name}.lock")
 
 
+def database_files(engine: Engine) -> list[Path]:
+    """The files of this database that may hold rows, whether or not they are there: itself, its logs, its journal.
+
+    Not to be opened in this process: closing a descriptor would drop SQLite's own locks (see `_create_private`).
+    """
+    database = Path(str(engine.url.database))
+    return [database, *(database.with_name(f"{database.name}-{suffix}") for suffix in ("wal", "journal"))]
+
+
 def _create_private(path: Path) -> None:
     """Make the folder (0700) and the file (0600) where they are absent; SQLite gives its WAL the file's mode.
 

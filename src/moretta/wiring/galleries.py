@@ -5,6 +5,8 @@ Belongs here: putting followers, failover and background replication together. D
 
 import contextlib
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from moretta.core.errors import MorettaError, NodeUnavailable, RequestInvalid
@@ -17,6 +19,8 @@ from moretta.nodes.follow import Follower, Replication, spec_of
 from moretta.use_cases.recognition.means import GalleryAnswer
 
 _PAGE = 500
+# An erasure is to be certified within 5 s, whatever a far node does; one that is slower is named in the certificate.
+_ACKNOWLEDGE_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +107,32 @@ class RegionGalleries:
                 self._follower.catch_up(collection, self._home_node(collection))
         for replication in self._background:
             replication.nudge()
+
+    def acknowledged(self, collection: Collection) -> Mapping[str, bool]:
+        """As `Galleries.acknowledged`. Nodes are asked at once; one that answers later catches up all the same."""
+        if _is_shared(collection):
+            # The three apply a change together or not at all.
+            done = self._caught_up([self._parties()], collection)[0]
+            return dict.fromkeys((f"{self._home} party {number}" for number in (1, 2, 3)), done)
+        down = self._failover.down()
+        regions = sorted(region for region in collection.regions if region in self._nodes and region not in down)
+        standing = self._caught_up([self._nodes[region] for region in regions], collection)
+        return dict.fromkeys(sorted(collection.regions), False) | dict(zip(regions, standing, strict=True))
+
+    def _caught_up(self, nodes: Sequence[GalleryNode], collection: Collection) -> list[bool]:
+        done = [False] * len(nodes)
+
+        def ask(number: int) -> None:
+            with _forgiven("acknowledge"):
+                done[number] = self._follower.catch_up(collection, nodes[number]) >= collection.sequence
+
+        threads = [threading.Thread(target=ask, args=(number,), daemon=True) for number in range(len(nodes))]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + _ACKNOWLEDGE_S
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return list(done)
 
     def drop(self, collection: Collection, keep_key_id: str | None = None) -> None:
         """As `Galleries.drop`: the home node at once; the others in the background, which finds what does not belong there."""

@@ -34,6 +34,7 @@ from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
 from moretta.storage.rights.erasures import SqlErasureStore
 from moretta.storage.rights.requests import SqlRightsStore
+from moretta.storage.subjects.store import SqlSubjectAccessStore
 from moretta.use_cases.recognition.means import Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
 from moretta.wiring.key_holding import Keys, opened_keys
@@ -185,6 +186,7 @@ class Regions(Mapping[str, Region]):
                 retention=SqlRetentionStore(engine),
                 incidents=SqlIncidentStore(engine),
                 facts=SqlFactStore(engine),
+                subjects=SqlSubjectAccessStore(engine),
                 erasures=SqlErasureStore(engine, cipher),
                 requests=SqlRightsStore(engine, cipher),
             )

@@ -17,7 +17,7 @@ from moretta.core.documents import Trust, Verified
 from moretta.core.errors import NotFound, PersonErased, ProofRejected
 from moretta.core.jws import compact, parsed
 from moretta.keys.signing import SeedSigner, is_signed_by
-from moretta.wiring.consent_receipts import receipt_verifier
+from moretta.wiring.consent_receipts import receipt_verifier, receipts_over
 
 
 @pytest.fixture
@@ -93,6 +93,8 @@ def test_a_receipt_has_the_fields_of_27560_in_the_terms_of_the_data_privacy_voca
 def test_each_event_has_its_receipt_and_the_first_one_goes_with_the_person(desk: Desk) -> None:
     consent = desk.signed(Ed25519Subject())
     given = _file(desk, consent)
+    [(event, jws)] = receipts_over(desk.means.recognition)(COMPANY, consent.consent_id)
+    assert (event, jws) == ("given", desk.consents.receipt(COMPANY, consent.consent_id).jws)
     desk.consents.withdraw(COMPANY, consent.consent_id)
     end = _file(desk, consent)
     assert _payload(end)["record"]["event"]["state"] == "dpv:ConsentWithdrawn"
@@ -102,6 +104,8 @@ def test_each_event_has_its_receipt_and_the_first_one_goes_with_the_person(desk:
     assert "given" in _verified(desk, given).statements[0]
     with pytest.raises(PersonErased):
         _file(desk, consent, ConsentState.GIVEN)
+    of_all = receipts_over(desk.means.recognition)
+    assert [event for event, _ in of_all(COMPANY, consent.consent_id)] == ["withdrawn"]
     with pytest.raises(NotFound):
         _file(desk, consent, ConsentState.EXPIRED)
     with pytest.raises(NotFound):

@@ -10,13 +10,21 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, Row, or_, select
 
-from moretta.core.erasure import Erasure, ErasureStep, PersonHoldings, StoredCertificate
+from moretta.core.erasure import BytesSearched, Erasure, ErasureStep, KeptTemplate, PersonHoldings, StoredCertificate
 from moretta.core.errors import NotFound
+from moretta.core.key_service import SubjectCipher
 from moretta.core.ledger import LogEntry
-from moretta.storage.database import Checkpoint, no_checkpoint, overwritten, reading, writing_rows
+from moretta.storage.byte_search import search_files
+from moretta.storage.database import Checkpoint, is_postgresql, no_checkpoint, overwritten, reading, writing_rows
+from moretta.storage.governance.holding import require_not_held
 from moretta.storage.ledger import append
+from moretta.storage.recognition.faces import faces_of
+from moretta.storage.recognition.persons import find_person
+from moretta.storage.recognition.sealed import OpenedKeys
 from moretta.storage.rights.holdings import find_holdings
 from moretta.storage.rights.records import to_erasure, to_record, without_traces
+from moretta.storage.schema import faces
+from moretta.storage.sqlite import database_files
 from moretta.storage.tables_rights import certificates, erasures
 from moretta.storage.upsert import insert_into
 
@@ -27,13 +35,35 @@ class SqlErasureStore:
     Each write passes two checkpoints, `<what>:before-commit` and `<what>:after-commit`.
     """
 
-    def __init__(self, engine: Engine, checkpoint: Checkpoint = no_checkpoint) -> None:
-        self._engine, self._checkpoint = engine, checkpoint
+    def __init__(self, engine: Engine, cipher: SubjectCipher, checkpoint: Checkpoint = no_checkpoint) -> None:
+        self._engine, self._cipher, self._checkpoint = engine, cipher, checkpoint
 
     def holdings(self, company_id: str, person_id: str) -> PersonHoldings:
         """As `ErasureStore.holdings`."""
         with reading(self._engine) as connection:
             return find_holdings(connection, company_id, person_id)
+
+    def templates(self, company_id: str, person_id: str) -> list[KeptTemplate]:
+        """As `ErasureStore.templates`."""
+        with reading(self._engine) as connection:
+            person = find_person(connection, person_id, company_id)
+            records = faces_of(connection, person_id)
+            theirs = select(faces.c.face_id, faces.c.payload, faces.c.segment_id).where(faces.c.person_id == person_id)
+            stored = {row.face_id: row for row in connection.execute(theirs).all()}
+        keys = OpenedKeys(self._cipher)
+        found = []
+        for face in records:
+            row, payload = stored[face.face_id], None
+            if row.payload is not None:
+                payload = keys.payload(person_id, bytes(person.wrapped), face.face_id, bytes(row.payload))
+            found.append(KeptTemplate(face, payload, row.segment_id))
+        return found
+
+    def search_bytes(self, markers: Sequence[bytes]) -> BytesSearched:
+        """As `ErasureStore.search_bytes`."""
+        if is_postgresql(self._engine):
+            return BytesSearched(unsearched="the server's files are out of this program's reach")
+        return search_files(database_files(self._engine), markers)
 
     def begin(self, erasure: Erasure, entries: Sequence[LogEntry] = ()) -> Erasure:
         """As `ErasureStore.begin`."""
@@ -48,6 +78,7 @@ class SqlErasureStore:
             "record": to_record(erasure),
         }
         with self._writing("begin-erasure") as connection:
+            require_not_held(connection, [erasure.person_id])
             new = insert_into(connection, erasures).values(values).on_conflict_do_nothing()
             if connection.execute(new.returning(erasures.c.certificate_id)).one_or_none() is not None:
                 append(connection, entries)
@@ -95,18 +126,7 @@ class SqlErasureStore:
         with self._writing("certify") as connection:
             if connection.execute(erasures.update().where(*mine).values(changes)).rowcount != 1:
                 return None
-            index = append(connection, [entry])[0]
-            row = {
-                "certificate_id": erasure.certificate_id,
-                "revision": erasure.revision,
-                "company_id": erasure.company_id,
-                "log_index": index,
-                "entry": entry.leaf(),
-                "body": body,
-                "document": None,
-            }
-            connection.execute(certificates.insert().values(row))
-            return index
+            return _keep(connection, erasure.company_id, erasure.certificate_id, erasure.revision, body, entry)
 
     def uncertified(self, certificate_id: str) -> tuple[bytes, bytes, int] | None:
         """As `ErasureStore.uncertified`."""
@@ -116,6 +136,11 @@ class SqlErasureStore:
         if row is None or row.document is not None:
             return None
         return bytes(row.body), bytes(row.entry), row.log_index
+
+    def certify_part(self, company_id: str, certificate_id: str, body: bytes, entry: LogEntry) -> int:
+        """As `ErasureStore.certify_part`."""
+        with self._writing("certify-part") as connection:
+            return _keep(connection, company_id, certificate_id, 1, body, entry)
 
     def keep_document(self, certificate_id: str, revision: int, document: bytes) -> None:
         """As `ErasureStore.keep_document`."""
@@ -151,6 +176,23 @@ class SqlErasureStore:
             yield connection
             self._checkpoint(f"{what}:before-commit")
         self._checkpoint(f"{what}:after-commit")
+
+
+def _keep(
+    connection: Connection, company_id: str, certificate_id: str, revision: int, body: bytes, entry: LogEntry
+) -> int:
+    (index,) = append(connection, [entry])
+    row = {
+        "certificate_id": certificate_id,
+        "revision": revision,
+        "company_id": company_id,
+        "log_index": index,
+        "entry": entry.leaf(),
+        "body": body,
+        "document": None,
+    }
+    connection.execute(certificates.insert().values(row))
+    return index
 
 
 def _found(connection: Connection, company_id: str, person_id: str) -> Erasure:

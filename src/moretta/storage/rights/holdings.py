@@ -19,7 +19,9 @@ OUTLIVING: dict[str, tuple[str, ...]] = {
     "consents": ("details",),
     "erased_persons": (),
     "erasures": (),
+    "holds": (),
     "rights_requests": ("details",),
+    "subject_sessions": (),
 }
 # Before the nonce: form and master key of a wrapped key (`keys.wrapped`), form of a sealed value (`keys.envelope`).
 _WRAPPED_NONCE, _SEALED_NONCE = 9, 1
@@ -32,9 +34,9 @@ def find_holdings(connection: Connection, company_id: str, person_id: str) -> Pe
     if connection.execute(select(persons.c.person_id).where(*mine)).one_or_none() is not None:
         return PersonHoldings(keeper, ())
     tables = [table for table in service_metadata.sorted_tables if "person_id" in table.c]
-    counts = tuple((table.name, _count(connection, table, person_id)) for table in tables)
+    counts = [(table.name, _count(connection, table, person_id)) for table in tables if _goes(table.name)]
     markers = tuple(marker for table in tables for marker in _markers(connection, table, person_id))
-    return PersonHoldings(keeper, tuple(count for count in counts if _goes(count[0])), markers)
+    return PersonHoldings(keeper, tuple(counts), markers)
 
 
 def marker_of(sealed: bytes, *, wrapped: bool = False) -> bytes:
@@ -52,7 +54,7 @@ def _count(connection: Connection, table: Table, person_id: str) -> int:
     sealed = OUTLIVING.get(table.name)
     filled: ColumnElement[bool] = true() if sealed is None else or_(*(table.c[name].is_not(None) for name in sealed))
     query = select(func.count()).select_from(table).where(table.c.person_id == person_id, filled)
-    return int(connection.execute(query).scalar_one()) if sealed != () else 0
+    return int(connection.execute(query).scalar_one())
 
 
 def _markers(connection: Connection, table: Table, person_id: str) -> Iterable[bytes]:

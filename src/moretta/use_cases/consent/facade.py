@@ -127,4 +127,4 @@ class Consents:
         Raises:
             PersonErased: the person's own part of it is gone with them; the receipt of its end can still be had.
         """
-        return receipts.receipt(self._means, company_id, consent_id, event)
+        return receipts.receipt(self._means.recognition, self._means.log_proof, company_id, consent_id, event)

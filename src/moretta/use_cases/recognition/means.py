@@ -13,17 +13,21 @@ from moretta.core.approvals import ApprovalStore
 from moretta.core.audit import AuditStore
 from moretta.core.clock import Clock, utc_now
 from moretta.core.consent_store import ConsentStore
+from moretta.core.erasure import ErasureStore
 from moretta.core.errors import ModelMismatch, NotFound, RegionRefused, RequestInvalid
+from moretta.core.governance import FactStore
 from moretta.core.incidents import IncidentStore
 from moretta.core.key_service import KeyHolder, SubjectCipher
-from moretta.core.ledger import TransparencyLog
 from moretta.core.protection import ProtectedProbe, SealedScores
+from moretta.core.published_log import PublishedLog
 from moretta.core.recognising import EmbedderCard, FaceReader
 from moretta.core.recognition import Collection, IdKind, region_of
 from moretta.core.recognition_store import BlobStore, RecognitionStore
 from moretta.core.retention import RetentionStore
 from moretta.core.review import ReviewStore
+from moretta.core.rights import RightsStore
 from moretta.core.signing import SigningKeys
+from moretta.core.subject_access import SubjectAccessStore
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition.brakes import Brakes
 
@@ -59,6 +63,12 @@ class Galleries(Protocol):
     def follow(self, collection: Collection) -> None:
         """Bring every node that answers up to the database; the others catch up when they are back. Never raises for them."""
 
+    def acknowledged(self, collection: Collection) -> Mapping[str, bool]:
+        """Whether each node that may hold the collection has all that was committed, by region (`shares`: by party).
+
+        They are brought up to date for it; one that is known to be down, or does not do it within seconds, has not.
+        """
+
     def drop(self, collection: Collection, keep_key_id: str | None = None) -> None:
         """Delete what nodes hold of a collection, but for the gallery of one key; as forgiving as `follow`."""
 
@@ -88,7 +98,7 @@ class Region:
     keys: KeyHolder
     galleries: Galleries
     change_master_key: Callable[[], str]
-    log: TransparencyLog
+    log: PublishedLog
     audit: AuditStore
     signing: SigningKeys
     reviews: ReviewStore
@@ -96,6 +106,10 @@ class Region:
     consents: ConsentStore
     retention: RetentionStore
     incidents: IncidentStore
+    facts: FactStore
+    erasures: ErasureStore
+    requests: RightsStore
+    subjects: SubjectAccessStore
 
 
 class Locks:

@@ -65,28 +65,27 @@ def make_link(means: SubjectMeans, company_id: str, person_id: str, made_by: str
         {"made_by": acts.word(made_by)},
         subject=acts.data_key(region, person_id),
     )
-    means.stores[region.name].add_link(link, [told])
+    region.subjects.add_link(link, [told])
     return IssuedLink(link, code)
 
 
 def enter(means: SubjectMeans, link_id: str, code: str) -> Visit:
     """See `OwnPages.enter`."""
     means.all_links.take(_ALL)
-    found = means.region(region_of_access(link_id))
-    if found is None:
+    region = means.region(region_of_access(link_id))
+    if region is None:
         raise wrong_code()
     means.per_link.take(link_id)
     presented = code_hash(link_id, code)
-    region, store = found
     try:
-        link = store.link(link_id)
+        link = region.subjects.link(link_id)
     except NotFound:
         raise wrong_code() from None
     now = means.recognition.clock().replace(microsecond=0)
     try:
         require_code(link, presented, now)
     except CodeRejected:
-        store.wrong_code(link_id)
+        region.subjects.wrong_code(link_id)
         raise
     token = new_session(region.name)
     session = SubjectSession(token.session_id, link.company_id, link.person_id, session_hash(token), now, now)
@@ -97,17 +96,17 @@ def enter(means: SubjectMeans, link_id: str, code: str) -> Visit:
         {},
         subject=acts.data_key(region, link.person_id),
     )
-    store.open_session(link_id, session, [told])
+    region.subjects.open_session(link_id, session, [told])
     return Visit(link.company_id, link.person_id, token)
 
 
 def visit(means: SubjectMeans, cookie: str | None) -> Visit:
     """See `OwnPages.visit`."""
     token = parse_token(cookie or "")
-    found = None if token is None else means.region(region_of_access(token.session_id))
-    if token is None or found is None:
+    region = None if token is None else means.region(region_of_access(token.session_id))
+    if token is None or region is None:
         raise session_ended()
-    store = found[1]
+    store = region.subjects
     try:
         session = store.session(token.session_id)
     except NotFound:
@@ -122,6 +121,6 @@ def visit(means: SubjectMeans, cookie: str | None) -> Visit:
 
 def leave(means: SubjectMeans, seen: Visit) -> None:
     """See `OwnPages.leave`."""
-    found = means.region(region_of_access(seen.token.session_id))
-    if found is not None:
-        found[1].end_session(seen.token.session_id)
+    region = means.region(region_of_access(seen.token.session_id))
+    if region is not None:
+        region.subjects.end_session(seen.token.session_id)

@@ -11,6 +11,7 @@ from moretta.core.consent import Consent, Receipt
 from moretta.core.rights import Right, RightsRequest
 from moretta.core.subject_access import IssuedLink
 from moretta.use_cases.consent.challenges import Asked
+from moretta.use_cases.consent.end import Ended
 from moretta.use_cases.consent.give import Agreement
 from moretta.use_cases.subject import access, own
 from moretta.use_cases.subject.access import Visit
@@ -87,8 +88,8 @@ class OwnPages:
         """Record that the person refused."""
         return own.refuse(self._means, visit, notice_sha256)
 
-    def withdraw(self, visit: Visit) -> bool:
-        """Withdraw every consent of the person, and erase them; False where there was none to withdraw."""
+    def withdraw(self, visit: Visit) -> list[Ended]:
+        """Withdraw every consent of the person, and erase them; none: there was nothing to withdraw."""
         return own.withdraw(self._means, visit)
 
     def receipt(self, visit: Visit, consent_id: str) -> Receipt:

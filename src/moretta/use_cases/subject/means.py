@@ -3,13 +3,11 @@
 Belongs here: the parts, bundled. Does not belong here: any use of them.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from moretta.core.erasure import StoredCertificate
 from moretta.core.rights import Right, RightsRequest
-from moretta.core.subject_access import SubjectAccessStore
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.recognition.brakes import Rate, TokenBuckets
 from moretta.use_cases.recognition.means import Means, Region
@@ -26,13 +24,22 @@ class OwnRights(Protocol):
     """A person's rights, used by the person themself. Whose they are the session says, never a request."""
 
     def ask(
-        self, company_id: str, person_id: str, right: Right, *, wishes: Sequence[tuple[str, str]] = (), reason: str = ""
+        self,
+        company_id: str,
+        person_id: str,
+        right: Right,
+        *,
+        name: str | None = None,
+        attributes: tuple[tuple[str, str], ...] | None = None,
+        reason: str = "",
     ) -> RightsRequest:
         """Record that the person uses a right, and do at once what needs nobody's decision; how the request stands then.
 
+        It is open still where a decision is needed, or where something (a legal hold, a node that is down) keeps it from being
+        done now. `name` and `attributes`, all of them, are as they should be; None leaves them.
+
         Raises:
             PersonErased: there is nobody any more.
-            PersonHeld: the law keeps it from being done now; the request stays open.
             RequestInvalid: a wish or reason does not fit.
         """
 
@@ -55,18 +62,15 @@ class OwnRights(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SubjectMeans:
-    """Everything that the pages need. `stores` are the regions' links and sessions, by the regions' names."""
+    """Everything that the pages need."""
 
     recognition: Means
-    stores: Mapping[str, SubjectAccessStore]
     consents: Consents
     rights: OwnRights
     per_link: TokenBuckets = field(default_factory=lambda: TokenBuckets(PER_LINK, "codes tried on one link"))
     all_links: TokenBuckets = field(default_factory=lambda: TokenBuckets(ALL_LINKS, "codes tried"))
     per_session: TokenBuckets = field(default_factory=lambda: TokenBuckets(PER_SESSION, "pages of one visit"))
 
-    def region(self, name: str | None) -> tuple[Region, SubjectAccessStore] | None:
-        """The region of that name and its links; None where there is none."""
-        if name is None or name not in self.stores:
-            return None
-        return self.recognition.region(name), self.stores[name]
+    def region(self, name: str | None) -> Region | None:
+        """The region of that name; None where there is none."""
+        return None if name is None else self.recognition.regions.get(name)

@@ -17,6 +17,7 @@ from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Collection, FaceRecord, IdKind, Person, PersonState
 from moretta.core.rights import Right, RightsRequest
 from moretta.use_cases.consent.challenges import Asked
+from moretta.use_cases.consent.end import Ended
 from moretta.use_cases.consent.give import Agreement
 from moretta.use_cases.recognition import acts, photos
 from moretta.use_cases.recognition.means import Region
@@ -105,11 +106,10 @@ def refuse(means: SubjectMeans, seen: Visit, notice_sha256: str) -> Consent:
     return means.consents.refuse(seen.company_id, person.collection_id, notice_sha256, person_id=seen.person_id)
 
 
-def withdraw(means: SubjectMeans, seen: Visit) -> bool:
+def withdraw(means: SubjectMeans, seen: Visit) -> list[Ended]:
     """See `OwnPages.withdraw`."""
     _me(means, seen)
-    ended = means.consents.withdraw_all(seen.company_id, seen.person_id, by=WithdrawnBy.SUBJECT)
-    return bool(ended)
+    return means.consents.withdraw_all(seen.company_id, seen.person_id, by=WithdrawnBy.SUBJECT)
 
 
 def receipt(means: SubjectMeans, seen: Visit, consent_id: str) -> Receipt:
@@ -123,13 +123,19 @@ def receipt(means: SubjectMeans, seen: Visit, consent_id: str) -> Receipt:
 def correct(means: SubjectMeans, seen: Visit, name: str, attributes: Sequence[tuple[str, str]]) -> RightsRequest | None:
     """See `OwnPages.correct`."""
     _, person = _me(means, seen)
-    # An attribute that was emptied goes; there is no other way to say so in a form.
-    wishes = [("name", name)] if name != person.name else []
-    known = dict(person.attributes)
-    wishes += [(f"attribute:{key}", value) for key, value in attributes if known.get(key, "") != value]
-    if not wishes:
+    # Only what is known can be changed here; a field that was emptied goes, since a form has no other way to say so.
+    said = dict(attributes)
+    wished = tuple((key, said.get(key, value)) for key, value in person.attributes)
+    kept = tuple((key, value) for key, value in wished if value)
+    if (name, kept) == (person.name, person.attributes):
         return None
-    return means.rights.ask(seen.company_id, seen.person_id, Right.RECTIFICATION, wishes=wishes)
+    return means.rights.ask(
+        seen.company_id,
+        seen.person_id,
+        Right.RECTIFICATION,
+        name=None if name == person.name else name,
+        attributes=None if kept == person.attributes else kept,
+    )
 
 
 def ask(means: SubjectMeans, seen: Visit, right: Right, reason: str) -> RightsRequest:
