@@ -217,7 +217,8 @@ def test_a_segment_file_that_was_altered_meanwhile_is_fetched_again(place: Place
     caught_up(place, truth)
     place.stop()
     path = place.folder / packed
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 0xFF]))
     place.restart()
     caught_up(place, truth)
     truth.assert_exact(place.node)
