@@ -69,10 +69,16 @@ def test_no_column_could_hold_media_or_measurements() -> None:
     }
     assert binary == {
         "api_keys.secret_hash",
+        # A random number; a notice's bytes as they were shown; documents and log entries without personal data.
+        "consent_challenges.nonce",
+        "consent_events.entry",
+        "consent_events.record",
+        "notices.text",
         "egress_bytes.sha256",
         "egress_bytes.content",
         "egress_writes.sha256",
         # Sealed under a person's own key, or wrapped, or row numbers: `test_storage_no_plaintext.py` searches all files.
+        "consents.details",
         "faces.payload",
         "persons.profile",
         "segments.row_numbers",
