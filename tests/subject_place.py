@@ -91,6 +91,7 @@ class Home:
     app: FastAPI
     log: io.StringIO
     seconds: list[float]
+    origin: str = ""
 
     def person(self, name: str = "Anna", *, photo: bool = False, **wishes: Any) -> Person:
         """Somebody enrolled, with a photo where wished."""
