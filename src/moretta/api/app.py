@@ -25,6 +25,7 @@ from moretta.api.people_examples import people_examples
 from moretta.api.people_schemas import CollectionChanges, NewCollection, NewRenewal, PersonChanges
 from moretta.api.people_work import NAMING
 from moretta.api.problems import Problem, install_problem_handlers
+from moretta.api.review_schemas import Confirmation, NewApproval
 from moretta.api.rights_schemas import NewRightsRequest, RequestReason
 from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Governance, Services, VerifyDocument
@@ -32,6 +33,7 @@ from moretta.api.subject import add_subject_routes
 from moretta.api.subject_desk import PageMaker, SubjectDesk
 from moretta.api.v1.admin import add_admin_routes
 from moretta.api.v1.analysis import ANALYZE, DETECT, add_analysis_routes
+from moretta.api.v1.approvals import add_approval_routes, add_policy_route
 from moretta.api.v1.collections import add_collection_routes
 from moretta.api.v1.consents import add_consent_routes
 from moretta.api.v1.faces import add_face_routes
@@ -45,6 +47,7 @@ from moretta.api.v1.operations import add_operation_routes
 from moretta.api.v1.persons import add_person_routes
 from moretta.api.v1.receipts import add_receipt_routes
 from moretta.api.v1.retention import RETENTION_BODIES, add_retention_routes
+from moretta.api.v1.reviews import add_review_routes
 from moretta.api.v1.rights import add_rights_routes
 from moretta.api.v1.subjects import NewSubjectLink, add_subject_link_routes
 from moretta.api.v1.transfer import add_transfer_routes
@@ -53,6 +56,7 @@ from moretta.core.analysis import Analysis
 from moretta.core.keys import Scope
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.jobs import JobBoard, JobLimits
+from moretta.use_cases.review.facade import Reviews
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.subject import OwnPages
 
@@ -116,6 +120,11 @@ def _add_addresses(app: FastAPI, desk: Desk, limiter: RateLimiter, maker: PageMa
     may_follow = guard(services, limiter, Scope.MEDIA_ANALYZE, Scope.PERSONS_WRITE)
     add_job_routes(app, desk.board, may_follow, services.settings.heartbeat_s)
     _add_recognition(app, desk, limiter)
+    add_policy_route(app, services, guard(services, limiter))
+    if services.reviews is not None:
+        _add_reviews(app, desk, limiter, services.reviews)
+    if services.approvals is not None:
+        add_approval_routes(app, desk, services.approvals, guard(services, limiter, Scope.ADMIN))
     if services.consents is not None:
         _add_consent(app, desk, limiter, services.consents)
     if services.rights is not None and services.verify is not None:
@@ -143,6 +152,10 @@ def _bodies(services: Services, maker: PageMaker | None) -> tuple[type[BaseModel
         NewRenewal,
         PersonChanges,
     )
+    if services.reviews is not None:
+        bodies += (Confirmation,)
+    if services.approvals is not None:
+        bodies += (NewApproval,)
     if services.log is not None:
         bodies += (NewCosignature,)
     if services.rights is not None:
@@ -166,6 +179,12 @@ def _add_recognition(app: FastAPI, desk: Desk, limiter: RateLimiter) -> None:
     add_person_routes(app, desk, may_manage)
     add_face_routes(app, desk, may_manage)
     add_matching_routes(app, desk, may_search)
+
+
+def _add_reviews(app: FastAPI, desk: Desk, limiter: RateLimiter, reviews: Reviews) -> None:
+    may_review = guard(desk.services, limiter, Scope.REVIEWS_DECIDE)
+    may_ask = guard(desk.services, limiter, Scope.REVIEWS_DECIDE, Scope.SEARCH_RUN)
+    add_review_routes(app, desk, reviews, may_review=may_review, may_ask=may_ask)
 
 
 def _add_consent(app: FastAPI, desk: Desk, limiter: RateLimiter, consents: Consents) -> None:
