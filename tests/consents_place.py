@@ -118,10 +118,11 @@ def a_desk(
     policy: Policy = BUILT_IN,
     passkeys: bool = True,
     checkpoint: Callable[[str], None] = recognition_rig.no_checkpoint,
+    database: str | None = None,
 ) -> Iterator[Desk]:
-    """A desk with a collection and its notice in English."""
+    """A desk with a collection and its notice in English; `database`: a URL."""
     clock = Hands()
-    with recognition_rig.opened(root, policy=policy, checkpoint=checkpoint) as place:
+    with recognition_rig.opened(root, policy=policy, checkpoint=checkpoint, database=database) as place:
         timed = replace(place.means, clock=clock)
         recognition = Recognition(timed)
         place.recognition = recognition

@@ -6,6 +6,7 @@ Belongs here: what a Python caller sees, and counting what was processed. Does n
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -24,6 +25,7 @@ from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, Person, StoreWish, Thresholds
 from moretta.sdk import Source, media_in_memory
 from moretta.settings import Settings
+from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.recognition import (
     Comparison,
     ImportItem,
@@ -33,6 +35,7 @@ from moretta.use_cases.recognition import (
     Search,
     Verification,
 )
+from moretta.use_cases.review.facade import Approvals, Reviews
 
 Result = TypeVar("Result")
 # Errors about a photo that a worker has read; all others come before, or are no fault of it.
@@ -45,6 +48,16 @@ _PROCESSED = (
     TimeLimitExceeded,
     WorkerLost,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    recognition: Recognition
+    consents: Consents
+    reviews: Reviews
+    approvals: Approvals
+    company_id: str
+    record: Callable[..., object]
 
 
 class Recogniser:
@@ -68,17 +81,32 @@ class Recogniser:
         self._settings = settings or Settings()
         self._workers, self._door = workers, door
         self._stack = ExitStack()
-        self._opened: tuple[Recognition, str, Callable[..., object]] | None = None
+        self._opened: _Parts | None = None
 
     @property
     def recognition(self) -> Recognition:
         """All that recognition can do, beyond the methods here; pass `company_id` first. What it processes is not counted."""
-        return self._parts()[0]
+        return self._parts().recognition
+
+    @property
+    def consents(self) -> Consents:
+        """Notices and consents: without a policy file, nobody is enrolled who did not consent. Pass `company_id` first."""
+        return self._parts().consents
+
+    @property
+    def reviews(self) -> Reviews:
+        """Matches that people must confirm, under purposes that ask for it. Pass `company_id` first."""
+        return self._parts().reviews
+
+    @property
+    def approvals(self) -> Approvals:
+        """Who approved which use. Pass `company_id` first."""
+        return self._parts().approvals
 
     @property
     def company_id(self) -> str:
         """The deployment's own company."""
-        return self._parts()[1]
+        return self._parts().company_id
 
     def create_collection(
         self,
@@ -138,13 +166,16 @@ class Recogniser:
         store: StoreWish | str = StoreWish.TEMPLATE,
         purpose: str | None = None,
         refuse_duplicates: bool = False,
+        consent_id: str | None = None,
     ) -> list[Enrolled | FailureToEnrol]:
         """Enrol photos of one person, new or known: an outcome for each photo, in order.
 
         Args:
             photos: paths, bytes, or open binary files of still pictures that show exactly one face.
+            consent_id: the consent on which it rests, which says who the person is.
 
         Raises:
+            PolicyProhibited, ConsentError: the policy does not allow it, or not without a consent.
             MediaError, NotFound: a photo is at fault; none was enrolled.
             RequestInvalid, PurposeMismatch, ModelMismatch, Conflict: see `Recognition.enrol`.
         """
@@ -159,6 +190,7 @@ class Recogniser:
                 store=StoreWish(store),
                 purpose=purpose,
                 refuse_duplicates=refuse_duplicates,
+                consent_id=consent_id,
             )
 
     def search(
@@ -174,11 +206,17 @@ class Recogniser:
             return self.recognition.verify(self.company_id, _person_id(person), fd, purpose=purpose)
 
     def compare(
-        self, first: Source, second: Source, *, model: str | None = None, fmr: float | None = None
+        self,
+        first: Source,
+        second: Source,
+        *,
+        model: str | None = None,
+        fmr: float | None = None,
+        purpose: str | None = None,
     ) -> Comparison:
         """Whether two photos show the same person; nothing is kept. See `Recognition.compare`."""
         with self._media([first, second]) as (one, other), self._counted("compare", 2):
-            return self.recognition.compare(self.company_id, one, other, model=model, fmr=fmr)
+            return self.recognition.compare(self.company_id, one, other, model=model, fmr=fmr, purpose=purpose)
 
     def import_photos(
         self,
@@ -188,8 +226,12 @@ class Recogniser:
         import_id: str | None = None,
         store: StoreWish | str = StoreWish.TEMPLATE,
         on_progress: Callable[[ImportProgress], None] | None = None,
+        source: str = "",
     ) -> ImportReport:
-        """Enrol many photos; run again with the report's `import_id`, it goes on where it ended."""
+        """Enrol many photos; run again with the report's `import_id`, it goes on where it ended.
+
+        `source` says from where the photos are; needed of each that names neither its own nor a consent.
+        """
         told = ImportProgress(0, 0, 0, 0)
 
         def progress(now: ImportProgress) -> None:
@@ -202,7 +244,13 @@ class Recogniser:
                 on_progress(now)
 
         return self.recognition.import_items(
-            self.company_id, _id(collection), import_id, items, store=StoreWish(store), on_progress=progress
+            self.company_id,
+            _id(collection),
+            import_id,
+            items,
+            store=StoreWish(store),
+            on_progress=progress,
+            source=source,
         )
 
     def delete_person(self, person: Person | str) -> None:
@@ -226,18 +274,26 @@ class Recogniser:
     ) -> None:
         self.close()
 
-    def _parts(self) -> tuple[Recognition, str, Callable[..., object]]:
+    def _parts(self) -> _Parts:
         if self._opened is None:
+            from moretta.wiring.consent import consents_of
             from moretta.wiring.executor import start_executor
-            from moretta.wiring.recognition import opened_recognition
+            from moretta.wiring.recognition import opened_means
             from moretta.wiring.service import opened
 
             with ExitStack() as stack:
                 deployment = stack.enter_context(opened(self._settings))
                 executor = start_executor(self._settings, workers=self._workers)
                 stack.callback(executor.close)
-                recognition = stack.enter_context(opened_recognition(self._settings, deployment.engine, executor.faces))
-                self._opened = recognition, deployment.company_id, deployment.meter.record
+                means = stack.enter_context(opened_means(self._settings, deployment.engine, executor.faces))
+                self._opened = _Parts(
+                    Recognition(means),
+                    consents_of(means, self._settings),
+                    Reviews(means),
+                    Approvals(means),
+                    deployment.company_id,
+                    deployment.meter.record,
+                )
                 self._stack = stack.pop_all()
         return self._opened
 
@@ -266,8 +322,8 @@ class Recogniser:
         self._count(what, 0, items)
 
     def _count(self, what: str, exit_status: int, items: int) -> None:
-        _, company_id, record = self._parts()
-        record(f"{self._door}:{what}", exit_status, company_id, items)
+        parts = self._parts()
+        parts.record(f"{self._door}:{what}", exit_status, parts.company_id, items)
 
 
 def _id(collection: Collection | str) -> str:

@@ -80,6 +80,18 @@ class Settings(BaseSettings):
     job_hours: float = Field(
         24.0, gt=0, description="How long a job's result can be fetched, in hours; kept in memory only."
     )
+    backup_days: int | None = Field(
+        None,
+        ge=0,
+        description="How many days you keep backups of databases and blobs: erasure certificates tell until when. Left out: they "
+        "say that it is not known.",
+    )
+    drill_interval_h: float = Field(
+        24.0,
+        ge=0,
+        description="Hours between two erasure drills of `serve`: somebody made up is enrolled and erased, and the bytes of all "
+        "stores are searched for them. 0: none.",
+    )
     subject_origin: str | None = Field(
         None,
         description="Where subjects' own pages are reached from outside, such as `https://host`: passkeys are bound to "

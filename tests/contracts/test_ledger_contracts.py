@@ -13,11 +13,13 @@ from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.merkle import Edge, leaf_hash, require_consistency, require_inclusion
 from moretta.core.notes import NoteKey, cosignature, parse_note, require_signed, signed_checkpoint
 from moretta.core.signing import SigningKey, follows
+from moretta.keys.envelope import Envelope
 from moretta.keys.memory import MemoryKeyService
+from moretta.keys.rotation import change_master_key
 from moretta.keys.signing import SeedSigner, is_signed_by
 from moretta.ledger.check import check_log
 from moretta.storage.ledger.signing_keys import SqlSigningKeyStore
-from moretta.wiring.ledgers import Ledger, ledger_in
+from moretta.wiring.ledgers import Ledger, ledger_in, rewrap_signing_keys_in
 
 
 def an_entry(number: int = 0, company_id: str = COMPANY) -> LogEntry:
@@ -184,6 +186,22 @@ def test_a_rotated_key_is_endorsed_by_the_one_before_and_old_checkpoints_still_h
     assert [bool(wrapped) for wrapped in kept] == [False, False, True]
     with pytest.raises(ProofRejected):
         follows(first, [history[0], history[2]], is_signed_by)
+
+
+def test_a_changed_master_key_opens_the_signing_key_and_the_old_one_is_needed_no_more(engine: Engine) -> None:
+    service = MemoryKeyService()
+    ledger = filled(ledger_in(engine, "eu", service))
+    key = ledger.signing.rotate().public_key
+    old = service.active()
+    change = change_master_key(
+        service, Envelope(service), [], lambda: rewrap_signing_keys_in(engine, service), sleep=lambda _: None
+    )
+    assert (change.rewrapped, change.destroyed) == (1, (old,))
+    again = ledger_in(engine, "eu", service)
+    assert again.signing.signer().public_key == key
+    again.log.append([an_entry()])
+    assert again.log.checkpoint().size == 14
+    assert rewrap_signing_keys_in(engine, service) == 0
 
 
 def test_of_two_keys_made_at_once_one_is_kept(ledger: Ledger, engine: Engine) -> None:

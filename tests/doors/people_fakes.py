@@ -293,6 +293,7 @@ class FakePeople:
         *,
         model: str | None = None,
         fmr: float | None = None,
+        purpose: str | None = None,
         caller: str | None = None,
     ) -> Comparison:
         self._fail("compare")
@@ -354,6 +355,7 @@ class FakePeople:
         on_progress: OnImport | None = None,
         refuse_duplicates: bool = False,
         purpose: str | None = None,
+        source: str = "",
     ) -> ImportReport:
         self._fail("import_items")
         collection = self.collection(company_id, collection_id)

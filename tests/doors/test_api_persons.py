@@ -210,7 +210,8 @@ def test_an_erased_person_is_gone_and_the_answer_says_what_was_deleted() -> None
     made = enrol(house, collection_id, ANN, ANN, headers={"Store": "photo"})
     at = f"/v1/persons/{made.json()['person_id']}"
     erased = house.call("DELETE", at, token=house.writer)
-    assert erased.json() == {"id": made.json()["person_id"], "persons": 1, "faces": 2, "photos": 2}
+    told = {"id": made.json()["person_id"], "persons": 1, "faces": 2, "photos": 2}
+    assert erased.json() == {**told, "certificate_id": None, "waiting": []}
     for method in ("GET", "DELETE"):
         is_problem(house.call(method, at, token=house.writer), 410, "person.erased")
     is_problem(house.call("GET", f"{at}/photo", token=house.writer), 410, "person.erased")

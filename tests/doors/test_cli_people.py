@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import Moretta, Told
 from people_fakes import FakePeople, photo_of
+from tests.policies import open_policy_file
 
 from moretta.cli.people import Office
 from moretta.cli.transfer import import_id_of, items_of, run_import
@@ -91,10 +92,12 @@ def test_photos_that_cannot_be_read_are_told_before_a_worker_starts(moretta: Mor
 def test_people_are_enrolled_found_verified_exported_and_erased(
     moretta: Moretta, demo_people: dict[str, Path], models_dir: Path, tmp_path: Path
 ) -> None:
-    def call(*words: object) -> Told:
-        return moretta(*words, models_dir=models_dir)
+    policy = open_policy_file(tmp_path, "door")
 
-    collection = _made(call("collections", "create", "Plant", "--purpose", "door"))
+    def call(*words: object) -> Told:
+        return moretta(*words, models_dir=models_dir, policy_file=policy)
+
+    collection = _made(call("collections", "create", "Plant", "--purpose", "door", "--retention-days", 30))
     person = _made(
         call(
             *("enrol", collection, demo_people["obama"], "--name", "Barack", "--attribute", "desk=4"),
@@ -141,14 +144,18 @@ def test_a_folder_of_people_is_imported_once(
             shutil.copy(demo_people[name], tmp_path / "people" / person)
     (tmp_path / "people" / "Joe" / "broken.jpg").write_bytes(b"no picture")
     (tmp_path / "people" / "notes.txt").write_text("left alone")
-    collection = _made(moretta("collections", "create", "Plant", "--purpose", "door"))
+    settings = {"models_dir": models_dir, "policy_file": open_policy_file(tmp_path, "door")}
+    made = moretta("collections", "create", "Plant", "--purpose", "door", "--retention-days", 30, **settings)
+    collection = _made(made)
     words = ("import", collection, tmp_path / "people", "--json", "-")
-    first, second = (moretta(*words, models_dir=models_dir) for _ in range(2))
+    unsourced = json.loads(moretta(*words, **settings).out)
+    assert {one["code"] for one in unsourced["failures"]} == {"policy.prohibited_use"}, "neither source nor consent"
+    first, second = (moretta(*words, "--source", "photos taken at the desk", **settings) for _ in range(2))
     assert (first.status, second.status) == (65, 65), "one is no picture"
     reports = [json.loads(told.out) for told in (first, second)]
     assert [(one["enrolled"], one["skipped"], one["persons"]) for one in reports] == [(3, 0, 2), (0, 3, 0)]
     assert [failure["key"] for failure in reports[0]["failures"]] == ["Joe/broken.jpg"]
-    listed = moretta("persons", "list", collection, "--json", "-")
+    listed = moretta("persons", "list", collection, "--json", "-", **settings)
     people = [json.loads(line) for line in listed.out.splitlines()]
     assert {one["name"]: one["faces"] for one in people} == {"Barack": 2, "Joe": 1}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.policies import open_policy_file
 from tests.unit.vision.test_custom_models import embedder
 
 from moretta import Recogniser
@@ -36,7 +37,8 @@ def photos(models_dir: Path) -> Path:
 @pytest.fixture(scope="module")
 def settings(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     root = tmp_path_factory.mktemp("recogniser")
-    return Settings(data_dir=root / "data", models_dir=models_dir, sandbox="best-effort")
+    policy = open_policy_file(root, "test")
+    return Settings(data_dir=root / "data", models_dir=models_dir, sandbox="best-effort", policy_file=policy)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def template(settings: Settings, photos: Path) -> bytes:
 def test_two_people_are_found_in_other_photos_until_one_is_erased(
     scheme: Scheme, people: Recogniser, photos: Path, settings: Settings, template: bytes
 ) -> None:
-    collection = people.create_collection("two people", "test", scheme=scheme)
+    collection = people.create_collection("two people", "test", retention_days=30, scheme=scheme)
     ids = {}
     for name in ("obama", "biden"):
         (outcome,) = people.enrol(collection, [photos / f"{name}.jpg"], name=name, store=StoreWish.PHOTO)
@@ -81,7 +83,7 @@ def test_two_people_are_found_in_other_photos_until_one_is_erased(
 
 
 def test_a_stored_photo_comes_back_as_a_picture_without_its_files_words(people: Recogniser, photos: Path) -> None:
-    collection = people.create_collection("photos", "test", scheme=Scheme.PLAIN)
+    collection = people.create_collection("photos", "test", retention_days=30, scheme=Scheme.PLAIN)
     (outcome,) = people.enrol(collection, [photos / "obama3.jpg"], store="photo")
     assert isinstance(outcome, Enrolled)
     content = people.recognition.photo(people.company_id, outcome.person_id).content
@@ -93,7 +95,7 @@ def test_a_stored_photo_comes_back_as_a_picture_without_its_files_words(people: 
 
 
 def test_a_face_cut_by_the_pictures_edge_is_not_enrolled(people: Recogniser, photos: Path) -> None:
-    collection = people.create_collection("whole faces", "test", scheme=Scheme.PLAIN)
+    collection = people.create_collection("whole faces", "test", retention_days=30, scheme=Scheme.PLAIN)
     (outcome,) = people.enrol(collection, [photos / "obama_partial_face2.jpg"])
     assert isinstance(outcome, FailureToEnrol)
     assert outcome.reason is RefusalReason.LOW_QUALITY
@@ -101,7 +103,7 @@ def test_a_face_cut_by_the_pictures_edge_is_not_enrolled(people: Recogniser, pho
 
 
 def test_a_video_is_refused_where_a_photo_is_needed(people: Recogniser, talking_clip: Path) -> None:
-    collection = people.create_collection("no videos", "test", scheme=Scheme.PLAIN)
+    collection = people.create_collection("no videos", "test", retention_days=30, scheme=Scheme.PLAIN)
     with pytest.raises(MediaUnsupported, match="still picture"):
         people.search(collection, talking_clip)
 
@@ -117,7 +119,7 @@ def test_each_photo_that_was_processed_is_counted_once(people: Recogniser, photo
             return {(one.endpoint, one.status): one.items for one in deployment.usage.counts()}
 
     before = counts()
-    collection = people.create_collection("counted", "test", scheme=Scheme.PLAIN)
+    collection = people.create_collection("counted", "test", retention_days=30, scheme=Scheme.PLAIN)
     people.enrol(collection, [photos / "obama.jpg", photos / "obama2.jpg"])
     people.search(collection, photos / "biden.jpg")
     with pytest.raises(SeveralFaces):
@@ -135,13 +137,14 @@ def test_an_operators_own_model_goes_the_same_way(models_dir: Path, photos: Path
             (own_dir / file.name).symlink_to(file)
     (tmp_path / "own.onnx").write_bytes(embedder(["n", 3, 112, 112], dim=32))
     add(tmp_path / "own.onnx", "own", 32, "arcface112", own_dir)
-    settings = Settings(data_dir=tmp_path / "data", models_dir=own_dir, sandbox="best-effort")
+    policy = open_policy_file(tmp_path, "test")
+    settings = Settings(data_dir=tmp_path / "data", models_dir=own_dir, sandbox="best-effort", policy_file=policy)
     with Recogniser(settings) as people:
         with pytest.raises(RequestInvalid, match="threshold"):
-            people.create_collection("own", "test", model="own")
+            people.create_collection("own", "test", retention_days=30, model="own")
         # Made-up weights tell nobody apart, but a photo is like itself.
         collection = people.create_collection(
-            "own", "test", model="own", thresholds=Thresholds(0.98, 0.98, 1e-3, "test")
+            "own", "test", retention_days=30, model="own", thresholds=Thresholds(0.98, 0.98, 1e-3, "test")
         )
         assert (collection.dimension, collection.model_id.partition(":")[0]) == (32, "own")
         (outcome,) = people.enrol(collection, [photos / "obama.jpg"])

@@ -86,15 +86,18 @@ class IdempotencyMemory:
         """The request came to nothing: the next with its key is a first one."""
         self._entries.pop(ticket.name, None)
 
-    def forget(self, company_id: str, endpoints: frozenset[str]) -> None:
+    def forget(self, company_id: str, endpoints: frozenset[str]) -> int:
         """Forget the company's answers at `endpoints`, and remember none that is being made now: somebody who may stand in
-        them was erased, or must not be compared any more."""
+        them was erased, or must not be compared any more. How many there were."""
+        count = 0
         for name, entry in list(self._entries.items()):
             if name[0] == company_id and name[1] in endpoints:
+                count += 1
                 if entry.answer is None:
                     entry.outdated = True
                 else:
                     del self._entries[name]
+        return count
 
     def sweep(self) -> None:
         """Forget answers that are over their time."""

@@ -6,8 +6,9 @@ Belongs here: reading it, as CSV or JSON, strictly. Does not belong here: photos
     a.jpg,Employee 17,e17,4
     b.jpg,Employee 17,e17,4         the same `person`: another photo of the same person
 
-JSON is a list of objects with `name`, `person`, `key`, `file` and `attributes`. `key` names a row in a later run of the same
-import; left out, the photo itself does. Refusals tell the row, never what stands in it.
+JSON is a list of objects with `name`, `person`, `key`, `file`, `consent_id`, `source` and `attributes`. `key` names a row in a
+later run of the same import; left out, the photo itself does. `consent_id`: the consent on which it rests; `source`: from where
+the photo is. Refusals tell the row, never what stands in it.
 """
 
 import csv
@@ -20,7 +21,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from moretta.api.people_schemas import Attributes, PersonName
 from moretta.core.errors import FieldError, RequestInvalid
 
-_OWN = ("file", "name", "person", "key")
+_OWN = ("file", "name", "person", "key", "consent_id", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ManifestRow:
     key: str | None = field(default=None, repr=False)
     file: str = field(default="", repr=False)
     attributes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    consent_id: str | None = None
+    source: str = field(default="", repr=False)
 
 
 class _Row(BaseModel, extra="forbid"):
@@ -40,6 +43,8 @@ class _Row(BaseModel, extra="forbid"):
     key: str | None = Field(default=None, max_length=4096)
     file: str = Field(default="", max_length=4096)
     attributes: Attributes = {}
+    consent_id: str | None = Field(default=None, max_length=64)
+    source: str = Field(default="", max_length=500)
 
 
 _ROWS: TypeAdapter[list[_Row]] = TypeAdapter(list[_Row])
@@ -62,7 +67,15 @@ def read_manifest(text: str) -> list[ManifestRow]:
         )
         raise _invalid(*wrong) from None
     return [
-        ManifestRow(row.name, row.person or None, row.key or None, row.file, tuple(row.attributes.items()))
+        ManifestRow(
+            row.name,
+            row.person or None,
+            row.key or None,
+            row.file,
+            tuple(row.attributes.items()),
+            row.consent_id or None,
+            row.source.strip(),
+        )
         for row in rows
     ]
 

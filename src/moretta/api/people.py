@@ -144,6 +144,7 @@ class People(Protocol):
         *,
         model: str | None = None,
         fmr: float | None = None,
+        purpose: str | None = None,
         caller: str | None = None,
     ) -> Comparison:
         """Whether two photos show the same person."""
@@ -182,6 +183,7 @@ class People(Protocol):
         on_progress: OnImport | None = None,
         refuse_duplicates: bool = False,
         purpose: str | None = None,
+        source: str = "",
     ) -> ImportReport:
         """Enrol many photos; run again with its id, an import goes on where it ended."""
 

@@ -122,11 +122,15 @@ class PersonPage(BaseModel):
 
 
 class PersonChanges(BaseModel, extra="forbid"):
-    """What of a person shall change; what is left out stays. `restricted` and `objected`: kept, never compared."""
+    """What of a person shall change; what is left out stays. `restricted` and `objected`: kept, never compared.
+
+    `reason`: needed where somebody who was restricted or objected is made `active` again; it is recorded.
+    """
 
     name: PersonName | None = None
     attributes: Attributes | None = None
     state: PersonState | None = None
+    reason: Annotated[str, Field(max_length=1000)] | None = None
 
 
 class FaceView(BaseModel):
@@ -183,6 +187,13 @@ class Erasure(BaseModel):
     photos: int
 
 
+class PersonErasure(Erasure):
+    """A person who was erased. `certificate_id`: what says how, at `/v1/receipts`; `waiting`: nodes that acknowledge it later."""
+
+    certificate_id: str | None = None
+    waiting: list[str] = []
+
+
 class PhotoAddress(BaseModel):
     """Where one stored photo can be fetched without a key until `expires_at`; relative to the service's own address."""
 
@@ -210,7 +221,8 @@ class ComparisonView(BaseModel):
 
 class VerificationView(BaseModel):
     """Whether the photo shows that person. `face_id`: the enrolled face that matched best. `from_region`: where it was
-    compared; `behind`: how many changes that place had not seen yet."""
+    compared; `behind`: how many changes that place had not seen yet. `search_id`: the record of the act. `pending`: the proposal
+    that people must confirm (GET /v1/reviews/{id}); until they have, this is no match."""
 
     person_id: str
     match: bool
@@ -219,6 +231,8 @@ class VerificationView(BaseModel):
     face: SeenFaceView
     from_region: str
     behind: int
+    search_id: str
+    pending: str | None
 
 
 class CandidateView(BaseModel):
@@ -241,12 +255,17 @@ class SearchedFaceView(BaseModel):
 
 
 class SearchView(BaseModel):
-    """Every face of the photo with those of the gallery who match it."""
+    """Every face of the photo with those of the gallery who match it. `search_id`: the record of the act.
+
+    `pending`: the proposal that people must confirm (GET /v1/reviews/{id}); until they have, no face names anybody.
+    """
 
     faces: list[SearchedFaceView]
     fmr: float
     from_region: str
     behind: int
+    search_id: str
+    pending: str | None
 
 
 class Renewal(StrEnum):

@@ -103,6 +103,8 @@ def verification_view(person_id: str, found: Verification) -> VerificationView:
         face=_seen(found.face),
         from_region=found.from_region,
         behind=found.behind,
+        search_id=found.search_id,
+        pending=found.pending,
     )
 
 
@@ -113,6 +115,8 @@ def search_view(found: Search, names: Mapping[str, str] | None = None) -> Search
         fmr=found.fmr,
         from_region=found.from_region,
         behind=found.behind,
+        search_id=found.search_id,
+        pending=found.pending,
     )
 
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from moretta.core.errors import FieldError, MorettaError, NotFound, RateLimited, RequestInvalid
+from moretta.core.errors import FieldError, MorettaError, NotFound, PersonErased, RateLimited, RequestInvalid
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -92,6 +92,9 @@ class Problem(BaseModel):
     request_id: str
     field_errors: list[FieldProblem]
     legal_ref: str | None = Field(default=None, description="The rule of law that is the reason, where one is.")
+    certificate_id: str | None = Field(
+        default=None, description="Of an erased person: what says how, at /v1/receipts/{certificate_id}."
+    )
 
 
 def problem_fields(error: MorettaError, request_id: str) -> dict[str, object]:
@@ -107,6 +110,8 @@ def problem_fields(error: MorettaError, request_id: str) -> dict[str, object]:
     }
     if error.legal_ref is not None:
         problem["legal_ref"] = error.legal_ref
+    if isinstance(error, PersonErased) and error.certificate_id is not None:
+        problem["certificate_id"] = error.certificate_id
     return problem
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from moretta.api.people import People
 from moretta.core.clock import Clock, utc_now
+from moretta.core.documents import Verified
 from moretta.core.keys import ApiKeyInfo, IssuedKey, Scope
 from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
@@ -19,9 +20,14 @@ from moretta.core.policy import BUILT_IN, Policy
 from moretta.core.ports import Executor
 from moretta.core.published_log import PublishedLog
 from moretta.use_cases.consent.facade import Consents
+from moretta.use_cases.incidents import Incidents
+from moretta.use_cases.retention import Retention
 from moretta.use_cases.review.facade import Approvals, Reviews
+from moretta.use_cases.rights import Rights
 from moretta.use_cases.subject import OwnPages
 
+# What a signed document proves; raises `ProofRejected` where it does not hold.
+VerifyDocument = Callable[[bytes], Verified]
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -118,6 +124,34 @@ class ApiSettings:
     photo_link_s: float = 60.0
 
 
+class GovernanceDocuments(Protocol):
+    """Documents from the running configuration, made when they are asked for."""
+
+    def ropa(self, company_id: str) -> str:
+        """Records of processing as Markdown."""
+
+    def dpia(self, company_id: str) -> str:
+        """A pre-filled impact assessment as Markdown."""
+
+    def evidence(self) -> str:
+        """The evidence map as Markdown."""
+
+    def notice_page(self, notice_id: str) -> str:
+        """The page of a notice as HTML, for anybody. Raises `NotFound`."""
+
+    def sign(self, company_id: str, notice_id: str) -> bytes:
+        """The sign of a notice as PDF. Raises `NotFound`, `RequestInvalid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """What an operator answers for: retention and holds, the breach register, documents."""
+
+    retention: Retention
+    incidents: Incidents
+    documents: GovernanceDocuments
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything behind the door. The wiring fills it; tests fill it with fakes.
@@ -128,6 +162,7 @@ class Services:
     its addresses are not there. `log(region)` is the transparency log of a region, or of the default one. `policy` is the one
     in force. `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several
     processes are to honour each other's.
+    `governance` is what an operator answers for.
     `subjects` are people's own pages, which are reached at `subject_origin` from outside, where the settings say so.
     `sandbox_status()` is what the kernel denies the workers, as JSON; `version` is the program's own.
     """
@@ -151,6 +186,9 @@ class Services:
     reviews: Reviews | None = None
     approvals: Approvals | None = None
     consents: Consents | None = None
+    governance: Governance | None = None
     subjects: OwnPages | None = None
     subject_origin: str | None = None
+    rights: Rights | None = None
+    verify: VerifyDocument | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

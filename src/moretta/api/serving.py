@@ -9,22 +9,29 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from moretta import __version__
-from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
+from moretta.api.services import ApiSettings, Governance, Json, Readiness, ReadinessCheck, Services, WorkerCounts
 from moretta.core.errors import ScopeMissing
 from moretta.core.keys import IssuedKey, Scope
 from moretta.settings import Settings
 from moretta.storage.deployment import local_company_id
 from moretta.usage.egress import Egress
 from moretta.usage.reporting import ReportLoop
+from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.wiring.consent import consents_of
 from moretta.wiring.executor import PoolExecutor, start_executor
+from moretta.wiring.governance import GovernanceDocuments
+from moretta.wiring.housekeeping import Housekeeping
+from moretta.wiring.own_keys import trust_in_own
 from moretta.wiring.recognition import opened_means
 from moretta.wiring.reporting import build_egress, build_reporter
+from moretta.wiring.retention import retention_over
+from moretta.wiring.rights import rights_over
 from moretta.wiring.service import Deployment, opened
-from moretta.wiring.subjects import own_pages
+from moretta.wiring.subjects import own_pages_of
+from moretta.wiring.verifying import verified
 from moretta.wiring.whitepaper import whitepaper
 
 
@@ -48,7 +55,9 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             loop.start()
         try:
             with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
-                yield Serving(_services(settings, deployment, executor, means), _first_key(deployment))
+                services = _services(settings, deployment, executor, means)
+                with Housekeeping(_chores(services)):
+                    yield Serving(services, _first_key(deployment))
         finally:
             if loop is not None:
                 loop.stop()
@@ -56,6 +65,8 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
 
 
 def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means) -> Services:
+    rights = rights_over(means, backup_days=settings.backup_days)
+    consents = consents_of(means, settings, rights)
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.
     own = {deployment.company_id, local_company_id(deployment.engine)}
@@ -64,8 +75,11 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         people=Recognition(means),
         reviews=Reviews(means),
         approvals=Approvals(means),
-        consents=consents_of(means, settings),
-        subjects=own_pages(means, settings),
+        rights=rights,
+        verify=lambda content: verified(content, trust_in_own(settings)),
+        consents=consents,
+        subjects=own_pages_of(means, consents, rights),
+        governance=Governance(retention_over(means, rights), Incidents(means), GovernanceDocuments(means, settings)),
         subject_origin=settings.subject_origin,
         log=lambda region: means.region(region).log,
         keys=deployment.keys,
@@ -87,6 +101,18 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
             metrics_open=settings.open_metrics,
         ),
     )
+
+
+def _chores(services: Services) -> dict[str, Callable[[], object]]:
+    """What is to be ended, and finished, from time to time."""
+    chores: dict[str, Callable[[], object]] = {}
+    if services.consents is not None:
+        chores["consents"] = services.consents.sweep
+    if services.rights is not None:
+        chores["erasures"] = services.rights.finish_erasures
+    if services.governance is not None:
+        chores["retention"] = services.governance.retention.sweep
+    return chores
 
 
 def _first_key(deployment: Deployment) -> IssuedKey | None:

@@ -351,6 +351,7 @@ def _notice(about: About, request: Request) -> Notice | None:
     """What the collection shows: in the language that was picked, else in one that the browser asks for, else in the first."""
     by_language = {notice.language: notice for notice in about.notices}
     accepted = [one.split(";")[0].strip() for one in request.headers.get("accept-language", "").split(",")]
-    wanted = [request.query_params.get("language", ""), *accepted, *(one.split("-")[0] for one in accepted)]
+    spoken = [language for one in accepted for language in (one, one.split("-")[0])]
+    wanted = [request.query_params.get("language", ""), *spoken]
     found = next((by_language[one] for one in wanted if one in by_language), None)
     return found or next(iter(about.notices), None)

@@ -4,19 +4,31 @@ Belongs here: the story and its words. Does not belong here: any step of recogni
 `wiring.stored_bytes`.
 """
 
+import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moretta.core.consent import Age, Consent, Notice
+from moretta.core.consent_proof import PaperProof
+from moretta.core.errors import ConsentRequired
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, StoreWish
 from moretta.settings import Settings
+from moretta.use_cases.consent.give import Agreement
 
+if TYPE_CHECKING:
+    from moretta import Recogniser
+
+_NOTICE = (
+    "This demonstration makes a template of your face, keeps your photo, and finds you in other photos. All of it stays in one "
+    "folder of this machine and is deleted with it. You may withdraw at any time."
+)
 # `shares` needs three parties, which this demo does not start.
 _SCHEMES = (Scheme.HE, Scheme.ROTATED, Scheme.PLAIN)
 _GLIMPSE = 32
@@ -48,6 +60,8 @@ class _Story:
         self._folder, self._photos, self._scheme = folder, photos, scheme
         self._names: dict[str, str] = {}
         self._template = b""
+        self._people: Recogniser
+        self._notice: Notice
         self._holds = True
 
     def told(self) -> bool:
@@ -57,6 +71,10 @@ class _Story:
             self._people = people
             collection = people.create_collection("demo", purpose="demonstration", scheme=self._scheme)
             typer.echo(f"A collection with the scheme {self._scheme}, for the purpose `demonstration`.\n")
+            self._notice = people.consents.add_notice(
+                people.company_id, collection.collection_id, language="en", controller="The demonstration", text=_NOTICE
+            )
+            self._refuse_without_consent(collection)
             obama, _ = self._enrol(collection, "Obama", "obama.jpg"), self._enrol(collection, "Biden", "biden.jpg")
             self._refuse(collection)
             self._search_all(collection, {"obama2.jpg": ["Obama"], "obama3.jpg": ["Obama"]}, ["Obama", "Biden"])
@@ -68,7 +86,10 @@ class _Story:
         return self._holds
 
     def _enrol(self, collection: Collection, name: str, photo: str) -> str:
-        (outcome,) = self._people.enrol(collection, [self._photos[photo]], name=name, store=StoreWish.PHOTO)
+        consent = self._consent(collection, name)
+        (outcome,) = self._people.enrol(
+            collection, [self._photos[photo]], store=StoreWish.PHOTO, consent_id=consent.consent_id
+        )
         if not isinstance(outcome, Enrolled):
             typer.echo(f"{photo}: not enrolled: {outcome.detail}")
             raise typer.Exit(1)
@@ -78,8 +99,25 @@ class _Story:
         )
         return outcome.person_id
 
+    def _consent(self, collection: Collection, name: str) -> Consent:
+        """A made-up consent on paper: public figures did not sign one, and nothing of this leaves the demonstration's folder."""
+        paper = PaperProof(hashlib.sha256(f"a made-up form of {name}".encode()).hexdigest(), "demonstration")
+        agreement = Agreement(collection.collection_id, self._notice.sha256, paper, age=Age.ADULT, name=name)
+        return self._people.consents.give(self._people.company_id, agreement)
+
+    def _refuse_without_consent(self, collection: Collection) -> None:
+        try:
+            self._people.enrol(collection, [self._photos["obama.jpg"]], name="Obama")
+        except ConsentRequired as error:
+            self._check(True, f"Without a consent on record nobody is enrolled: {error.code} ({error.legal_ref}).")
+        else:
+            self._check(False, "Somebody was enrolled without a consent!")
+
     def _refuse(self, collection: Collection) -> None:
-        (outcome,) = self._people.enrol(collection, [self._photos["obama_partial_face2.jpg"]])
+        consent = self._consent(collection, "somebody whose face is cut")
+        (outcome,) = self._people.enrol(
+            collection, [self._photos["obama_partial_face2.jpg"]], consent_id=consent.consent_id
+        )
         refused = not isinstance(outcome, Enrolled)
         told = "" if isinstance(outcome, Enrolled) else outcome.detail
         self._check(

@@ -8,7 +8,7 @@ import typer
 
 
 def docs(folder: Annotated[Path, typer.Argument(help="The documentation folder.")] = Path("docs")) -> None:
-    """Write the whitepaper, the settings reference and the schemas, as this release generates them."""
+    """Write the whitepaper, the evidence map, the settings reference and the schemas, as this release generates them."""
     for name, content in generated_documents().items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -20,6 +20,7 @@ def generated_documents() -> dict[str, str]:
     """Every generated document by its path in the documentation folder."""
     from moretta.api.schemas import analysis_schema
     from moretta.settings import Settings
+    from moretta.wiring.governance.documents import evidence_map
     from moretta.wiring.whitepaper import whitepaper
 
     rows = [
@@ -30,6 +31,7 @@ def generated_documents() -> dict[str, str]:
     table = "| Variable | Default | Meaning |\n|---|---|---|\n"
     return {
         "WHITEPAPER.md": whitepaper(),
+        "EVIDENCE.md": evidence_map(),
         "reference/settings.md": head + table + "\n".join(rows) + "\n",
         "reference/analysis.schema.json": json.dumps(analysis_schema(), indent=2, sort_keys=True) + "\n",
     }

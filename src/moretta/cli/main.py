@@ -62,6 +62,21 @@ class Commands(LazyGroup):
             "export",
             "Write persons, records of faces and stored photos to a ZIP; no templates.",
         ),
+        "retention": Entry(
+            "moretta.cli.retention",
+            "app",
+            "How long people are kept: show, set, sweep, and hold for legal claims.",
+        ),
+        "incidents": Entry(
+            "moretta.cli.incidents",
+            "app",
+            "The breach register: record, list, change, find the affected, draft notices.",
+        ),
+        "governance": Entry(
+            "moretta.cli.governance",
+            "app",
+            "Documents from the running configuration: records, assessment, sign, notice, evidence.",
+        ),
         "evaluate": Entry("moretta.cli.evaluate", "app", "Measure recognition on your own photos."),
         "calibrate": Entry(
             "moretta.cli.evaluate",
@@ -95,6 +110,11 @@ class Commands(LazyGroup):
         "master-keys": Entry(
             "moretta.cli.master_keys", "app", "The keys that wrap everything else: list them, change them."
         ),
+        "policy": Entry(
+            "moretta.cli.policy", "app", "Look at the policy in force, check a policy file, ask what it decides."
+        ),
+        "reviews": Entry("moretta.cli.reviews", "reviews", "Matches that people must confirm: list, confirm, reject."),
+        "approvals": Entry("moretta.cli.reviews", "approvals", "Who approved which use: grant, list, revoke."),
         "log": Entry(
             "moretta.cli.log", "app", "The log of everything that was done: read it, prove what is in it, check it."
         ),
@@ -124,7 +144,7 @@ class Commands(LazyGroup):
         "docs": Entry(
             "moretta.cli.docs",
             "docs",
-            "Write the whitepaper, the settings reference and the schemas, as this release generates them.",
+            "Write the whitepaper, the evidence map, the settings reference and the schemas, as this release generates them.",
         ),
     }
 

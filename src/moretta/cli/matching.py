@@ -28,6 +28,9 @@ from moretta.cli.people import (
 )
 from moretta.core.errors import MorettaError
 
+ComparePurpose = Annotated[
+    str | None, typer.Option("--purpose", help="Why: a purpose of the policy; left out, the only one that allows it.")
+]
 Photo = Annotated[str, typer.Argument(help="A photo; `-` reads it from standard input.")]
 
 
@@ -70,7 +73,8 @@ def verify(person: PersonId, photo: Photo, purpose: Purpose = None, json_out: Js
     if json_out is not None:
         print_json(json_out, [(VerificationView, view)])
     else:
-        typer.echo("yes" if found.match else "no")
+        pending = f"pending: people must confirm it: moretta reviews show {found.pending}" if found.pending else "no"
+        typer.echo("yes" if found.match else pending)
     if not found.match:
         raise typer.Exit(NO)
 
@@ -82,12 +86,13 @@ def compare(
     fmr: Annotated[
         float | None, typer.Option(help="A false match rate that the model's card has a threshold for.")
     ] = None,
+    purpose: ComparePurpose = None,
     json_out: Json = None,
 ) -> None:
     """Whether two photos show the same person; exit status 0 for yes, 1 for no."""
     with opened_office() as office, photos_in_memory([a, b], office.limits) as (first, second):
         with office.counted("cli:compare", 2):
-            found = office.people.compare(office.company_id, first, second, model=model, fmr=fmr)
+            found = office.people.compare(office.company_id, first, second, model=model, fmr=fmr, purpose=purpose)
         office.count("cli:compare", 0 if found.match else NO, 2)
     if json_out is not None:
         print_json(json_out, [(ComparisonView, comparison_view(found))])
@@ -117,5 +122,7 @@ def _show(photo: str, found: SearchView) -> None:
             shown.add_row(str(number), place, quality, one.person_id, one.name or "", str(one.rank))
     show(f"{photo}: {len(found.faces)} face{'' if len(found.faces) == 1 else 's'}")
     show(shown)
+    if found.pending:
+        print(f"Somebody may match. People must confirm who: moretta reviews show {found.pending}", file=sys.stderr)
     if found.behind:
         print(f"Compared in {found.from_region}, {found.behind} changes behind.", file=sys.stderr)

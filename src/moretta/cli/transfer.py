@@ -49,8 +49,8 @@ def import_people(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A folder with a folder of photos for each person, or a CSV list with the columns file, name, person "
-            "and attributes.",
+            help="A folder with a folder of photos for each person, or a CSV list with the columns file, name, person, "
+            "consent_id, source and attributes.",
             metavar="FOLDER|CSV",
         ),
     ],
@@ -59,6 +59,9 @@ def import_people(
         bool, typer.Option("--refuse-duplicates", help="Refuse faces that are enrolled already.")
     ] = False,
     purpose: Purpose = None,
+    origin: Annotated[
+        str, typer.Option("--source", help="From where the photos are; needed of each that rests on no consent.")
+    ] = "",
     json_out: Annotated[str | None, typer.Option("--json", help="Write the report to this file or `-`.")] = None,
 ) -> None:
     """Enrol many people from a folder per person, or from a CSV list.
@@ -70,7 +73,7 @@ def import_people(
         if not items:
             raise RequestInvalid("expected photos in the folder or rows in the list; there are none")
         wish = StoreWish.PHOTO if keep_photo else StoreWish.TEMPLATE
-        report = run_import(office, collection, source, items, wish, refuse_duplicates, purpose)
+        report = run_import(office, collection, source, items, wish, refuse_duplicates, purpose, origin)
     _told(report, json_out)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
@@ -110,6 +113,7 @@ def run_import(
     wish: StoreWish,
     refuse_duplicates: bool,
     purpose: str | None,
+    origin: str = "",
 ) -> ImportReport:
     """The import of `items`, each counted as soon as it is dealt with; SIGINT ends it between two of them.
 
@@ -140,6 +144,7 @@ def run_import(
             on_progress=progressed,
             refuse_duplicates=refuse_duplicates,
             purpose=purpose,
+            source=origin,
         )
 
 
@@ -183,7 +188,8 @@ def _from_list(source: Path, limits: MediaLimits) -> Iterator[ImportItem]:
             raise RequestInvalid(f"expected a file in every row of the list; row {number} has none")
         path = source.parent / row.file
         key = row.key or row.file
-        yield ImportItem(key, partial(media_in_memory, path, limits), row.name, row.attributes, row.person)
+        reading = partial(media_in_memory, path, limits)
+        yield ImportItem(key, reading, row.name, row.attributes, row.person, row.consent_id, row.source)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def witness(
     log: Annotated[
-        str, typer.Option(help="https://HOST of a Moretta service, a file with a checkpoint and its proof, or `-`.")
+        str, typer.Option(help="https://host of a Moretta service, a file with a checkpoint and its proof, or `-`.")
     ],
     key: Annotated[
         list[str], typer.Option(help="A key of the log, as `moretta log keys` prints it; several are tried.")

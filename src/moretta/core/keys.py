@@ -26,6 +26,7 @@ class Scope(StrEnum):
     PERSONS_WRITE = "persons:write"
     SEARCH_RUN = "search:run"
     RIGHTS_MANAGE = "rights:manage"
+    REVIEWS_DECIDE = "reviews:decide"
     STATS_READ = "stats:read"
     ADMIN = "admin"
 

@@ -7,6 +7,7 @@ They are kept in the region's database and not in a folder: every process of a r
 with the same key, and a new key stands in the log in the transaction that makes it.
 """
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from moretta.core.clock import Clock, to_second, utc_now
-from moretta.core.errors import Conflict, KeyUnusable
+from moretta.core.errors import Conflict, KeyDestroyed, KeyUnusable
 from moretta.core.key_service import KeyService
 from moretta.core.ledger import LogEntry
 from moretta.core.signing import Signer, SigningKey, SigningKeyStore, endorsement_message, signing_key_id
@@ -108,13 +109,20 @@ class WrappedSigningKeys:
 
 
 def rewrap_signing_keys(store: SigningKeyStore, service: KeyService) -> int:
-    """Wrap private halves under the active master key, as `change_master_key` asks; how many were wrapped anew."""
+    """Wrap private halves under the active master key, as `change_master_key` asks; how many were wrapped anew.
+
+    Raises:
+        KeyRejected: one does not open although its master key is there: that master key must not be destroyed.
+    """
     count = 0
     for key in store.signing_keys():
-        new = rewrapped(service, key.wrapped, _context(key.key_id)) if key.wrapped else None
-        if new is not None:
-            store.rewrap_signing_key(key.key_id, key.wrapped, new)
-            count += 1
+        if not key.wrapped:
+            continue  # another key follows it
+        with contextlib.suppress(KeyDestroyed):  # with its master key: nothing to keep
+            new = rewrapped(service, key.wrapped, _context(key.key_id))
+            if new is not None:
+                store.rewrap_signing_key(key.key_id, key.wrapped, new)
+                count += 1
     return count
 
 

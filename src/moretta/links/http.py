@@ -44,14 +44,14 @@ class HttpAnswer:
 
 
 def parse_http_address(text: str) -> HttpAddress:
-    """The address in `https://HOST[:PORT][/PATH]`, or `http://` of this machine.
+    """The address in `https://host[:port][/path]`, or `http://` of this machine.
 
     Raises:
         RequestInvalid: another form, or a connection without TLS to another machine.
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or not 0 < int(found["port"] or 1) < 65536:
-        raise RequestInvalid("expected an address such as https://moretta.example:8000, without a password or a query")
+        raise RequestInvalid("expected an address such as https://host:8000, without a password or a query")
     tls, host = found["scheme"] == "https", found["host"].strip("[]")
     if not tls and host not in ("localhost", "127.0.0.1", "::1"):
         raise RequestInvalid("expected https:// for another machine: without TLS the API key could be read on the way")
@@ -75,17 +75,24 @@ def call(
     request = _request(address, method, target, headers, body)
     until = time.monotonic() + timeout_s
     try:
-        with socket.create_connection((address.host, address.port), timeout_s) as raw:
-            connection = raw
-            if address.tls:
-                context = ssl.create_default_context()
-                connection = context.wrap_socket(raw, server_hostname=address.host)
+        with _connected(address, timeout_s) as connection:
             connection.sendall(request)
             return _parsed(_received(connection, until))
     except ssl.SSLCertVerificationError:
         raise NodeUnavailable("the log's server does not show a certificate that this machine trusts") from None
     except (OSError, ValueError):
         raise NodeUnavailable("the log's server cannot be reached, or did not answer as it should; try again") from None
+
+
+def _connected(address: HttpAddress, timeout_s: float) -> socket.socket:
+    raw = socket.create_connection((address.host, address.port), timeout_s)
+    if not address.tls:
+        return raw
+    try:
+        return ssl.create_default_context().wrap_socket(raw, server_hostname=address.host)
+    except BaseException:
+        raw.close()
+        raise
 
 
 def _request(address: HttpAddress, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -154,6 +154,18 @@ class JobBoard:
                     entry.job = replace(entry.job, state=JobState.EXPIRED, result=None, error=None)
                     entry.events.clear()
 
+    def forget(self, company_id: str, named: Callable[[JobResult], bool]) -> int:
+        """Forget the company's results in which somebody is `named`; how many there were."""
+        count = 0
+        with self._lock:
+            for entry in self._entries.values():
+                result = entry.job.result
+                if entry.job.company_id == company_id and result is not None and named(result):
+                    entry.job = replace(entry.job, state=JobState.EXPIRED, result=None)
+                    entry.events.clear()
+                    count += 1
+        return count
+
     def close(self) -> None:
         """Cancel everything. Work that runs ends at its next sign of progress; this does not wait for it.
 

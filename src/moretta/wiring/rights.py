@@ -12,19 +12,23 @@ from moretta import __version__
 from moretta.ledger.proofs import proof_of
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.rights import Rights
-from moretta.use_cases.rights.means import Named, Receipts, RightsMeans, no_receipts
+from moretta.use_cases.rights.means import Named, Receipts, RightsMeans
 from moretta.vision.models import MODELS
+from moretta.wiring.consent_receipts import receipts_over
 
 
-def rights_over(means: Means, *, backup_days: int | None = None, receipts: Receipts = no_receipts) -> Rights:
-    """Rights over these regions. `backup_days`: how long the operator keeps backups; None: certificates tell that nobody said."""
+def rights_over(means: Means, *, backup_days: int | None = None, receipts: Receipts | None = None) -> Rights:
+    """Rights over these regions. `backup_days`: how long the operator keeps backups; None: certificates tell that nobody said.
+
+    `receipts`: left out, those of consent over the same regions.
+    """
     return Rights(
         RightsMeans(
             means,
             prove=proof_of,
             software=(("moretta", __version__), ("moretta_sha256", software_sha256())),
             models_of=models_of,
-            receipts=receipts,
+            receipts=receipts or receipts_over(means),
             backup_days=backup_days,
         )
     )

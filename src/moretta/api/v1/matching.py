@@ -24,13 +24,21 @@ from moretta.api.uploads import Received
 from moretta.api.v1.collections import CollectionId
 from moretta.api.v1.persons import PersonId
 from moretta.api.work import Desk
-from moretta.core.errors import NotFound, PersonErased, ScopeMissing
+from moretta.core.errors import NotFound, PersonErased, PolicyProhibited, ScopeMissing
 from moretta.core.keys import ApiKeyInfo, Scope
 from moretta.use_cases.recognition.results import Comparison, Search, Verification
 
 COMPARE = "/v1/compare"
 StoreNothingHeader = Annotated[
     str | None, Header(alias="Store", description="Only `none`: nothing of a photo that is compared is kept.")
+]
+ComparePurposeHeader = Annotated[
+    str | None,
+    Header(
+        alias="Purpose",
+        max_length=500,
+        description="Why: a purpose of the policy; left out, the only one that allows it.",
+    ),
 ]
 _PAIR = frozenset({"a", "b"})
 _STORE = {"store": "Only none: nothing is kept here."}
@@ -110,10 +118,13 @@ def _add_compare(app: FastAPI, desk: Desk, may_search: Guard) -> None:
         fmr: Annotated[float | None, Query(gt=0, lt=1, description="A false match rate of the model's card.")] = None,
         idempotency: IdempotencyHeader = None,
         store: StoreNothingHeader = None,
+        purpose: ComparePurposeHeader = None,
     ) -> Response:
         call = Call(desk, request, key, COMPARE, idempotency_key(idempotency))
         received = await _received(call, store, photo_rules(desk, frozenset({"store"}), 2, parts=_PAIR))
-        return await call.answer(received, f"{model}|{fmr}", partial(_compare, call, received, model, fmr))
+        return await call.answer(
+            received, f"{model}|{fmr}|{purpose}", partial(_compare, call, received, model, fmr, purpose)
+        )
 
 
 async def _received(call: Call, store: str | None, rules: UploadRules) -> Received:
@@ -137,12 +148,12 @@ async def _search(
 
 
 def names_in(people: People, company_id: str, found: Search) -> dict[str, str]:
-    """The names of everybody found; who was erased in the meantime is not among them."""
+    """The names of everybody found, as far as the policy lets them be read; who was erased meanwhile is not among them."""
     names = {}
     for person_id in {one.person_id for face in found.faces for one in face.candidates}:
         try:
             names[person_id] = people.person(company_id, person_id).name
-        except (PersonErased, NotFound):
+        except (PersonErased, NotFound, PolicyProhibited):
             continue
     return names
 
@@ -160,13 +171,17 @@ async def _verify(call: Call, received: Received, person_id: str, purpose: str |
     return json_answer(to_json(VerificationView, view)), False
 
 
-async def _compare(call: Call, received: Received, model: str | None, fmr: float | None) -> tuple[Answer, bool]:
-    people = call.desk.services.people
+async def _compare(
+    call: Call, received: Received, model: str | None, fmr: float | None, purpose: str | None
+) -> tuple[Answer, bool]:
+    people, key = call.desk.services.people, call.key
 
     def work(count: Count) -> Comparison:
         with ExitStack() as held:
             first, second = (held.enter_context(received.upload.item(received.parts.index(name))) for name in "ab")
-            found = people.compare(call.key.company_id, first, second, model=model, fmr=fmr, caller=call.key.key_id)
+            found = people.compare(
+                key.company_id, first, second, model=model, fmr=fmr, purpose=purpose, caller=key.key_id
+            )
         count(200, 2)
         return found
 

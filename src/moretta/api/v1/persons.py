@@ -16,7 +16,7 @@ from moretta.api.bodies import read_json
 from moretta.api.calls import REPEATED, Call, IdempotencyHeader, json_answer
 from moretta.api.idempotency import Answer, idempotency_key
 from moretta.api.openapi import MEDIA, PEOPLE, json_body, photo_body, problems
-from moretta.api.people_schemas import Enrolment, Erasure, PersonChanges, PersonPage, PersonView
+from moretta.api.people_schemas import Enrolment, PersonChanges, PersonErasure, PersonPage, PersonView
 from moretta.api.people_views import enrolment, person_view
 from moretta.api.people_work import (
     NAMING,
@@ -35,7 +35,7 @@ from moretta.api.uploads import Received
 from moretta.api.v1.collections import CollectionId, Cursor, Limit, json_response, mark
 from moretta.api.work import Desk
 from moretta.core.keys import ApiKeyInfo
-from moretta.core.recognition import Enrolled, FailureToEnrol, IdKind
+from moretta.core.recognition import Enrolled, FailureToEnrol, IdKind, Person, PersonState
 
 # As usage records name it, whichever address a photo was enrolled at.
 PERSONS = "/v1/persons"
@@ -211,16 +211,9 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         request: Request, key: Annotated[ApiKeyInfo, Depends(may_manage)], person_id: PersonId
     ) -> Response:
         changes = await read_json(request, PersonChanges, "changes of a person", MAX_PERSON_BYTES)
-        attributes = None if changes.attributes is None else tuple(changes.attributes.items())
-        work = partial(
-            people.update_person,
-            key.company_id,
-            person_id,
-            name=changes.name,
-            attributes=attributes,
-            state=changes.state,
+        changed = await anyio.to_thread.run_sync(
+            partial(_changed, desk, key.company_id, person_id, changes), limiter=desk.inline
         )
-        changed = await anyio.to_thread.run_sync(work, limiter=desk.inline)
         if not changed.state.comparable:
             desk.memory.forget(key.company_id, NAMING)
         return json_response(PersonView, person_view(changed))
@@ -230,19 +223,52 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         operation_id="erasePerson",
         tags=["persons"],
         summary="Erase a person: templates, photos, name, and the key they were encrypted under",
-        responses={200: {"model": Erasure}, **problems(*PEOPLE, 409)},
+        responses={
+            200: {"model": PersonErasure},
+            202: {
+                "model": PersonErasure,
+                "description": "Erased; nodes that are down acknowledge it when they are back",
+            },
+            **problems(*PEOPLE, 409, 423),
+        },
     )
     async def erase_person(key: Annotated[ApiKeyInfo, Depends(may_manage)], person_id: PersonId) -> Response:
-        def work() -> Erasure:
-            faces = people.faces(key.company_id, person_id)
-            people.delete_person(key.company_id, person_id)
-            photos = len({face.photo_id for face in faces if face.photo_id is not None})
-            return Erasure(id=person_id, persons=1, faces=len(faces), photos=photos)
-
+        work = partial(_erased, desk, key.company_id, person_id)
         erased = await anyio.to_thread.run_sync(work, limiter=desk.inline)
         # No repetition of an earlier answer names them any more.
         desk.memory.forget(key.company_id, NAMING)
-        return json_response(Erasure, erased)
+        where = {} if erased.certificate_id is None else {"Location": f"/v1/receipts/{erased.certificate_id}"}
+        return json_response(PersonErasure, erased, 202 if erased.waiting else 200, **where)
+
+
+def _changed(desk: Desk, company_id: str, person_id: str, changes: PersonChanges) -> Person:
+    rights, state = desk.services.rights, changes.state
+    if state is PersonState.ACTIVE and rights is not None:
+        rights.compare_again(company_id, person_id, changes.reason or "")
+        state = None
+    attributes = None if changes.attributes is None else tuple(changes.attributes.items())
+    return desk.services.people.update_person(
+        company_id, person_id, name=changes.name, attributes=attributes, state=state
+    )
+
+
+def _erased(desk: Desk, company_id: str, person_id: str) -> PersonErasure:
+    rights, people = desk.services.rights, desk.services.people
+    if rights is not None:
+        done = rights.erase(company_id, person_id)
+        certificate_id = done.certificate.certificate_id
+        return PersonErasure(
+            id=person_id,
+            persons=1,
+            faces=done.faces,
+            photos=done.photos,
+            certificate_id=certificate_id,
+            waiting=list(done.waiting),
+        )
+    faces = people.faces(company_id, person_id)
+    people.delete_person(company_id, person_id)
+    photos = len({face.photo_id for face in faces if face.photo_id is not None})
+    return PersonErasure(id=person_id, persons=1, faces=len(faces), photos=photos)
 
 
 # Thirty-two attributes of 564 characters in a script of three bytes each.

@@ -42,7 +42,8 @@ from moretta.use_cases.recognition.results import ImportItem, ImportProgress
 # As usage records name it.
 IMPORT = "/v1/import"
 IMPORT_JOB = "/v1/collections/{collection_id}/import"
-IMPORT_FIELDS = frozenset({"manifest", "store", "refuse_duplicates"})
+IMPORT_FIELDS = frozenset({"manifest", "store", "refuse_duplicates", "source"})
+_MAX_SOURCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class _Wanted:
     rows: Sequence[ManifestRow]
     store: StoreWish
     refuse_duplicates: bool
+    source: str
 
 
 class _UnderWay:
@@ -96,7 +98,10 @@ def _add_import(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         openapi_extra=photo_body(
             fields={
                 "manifest": "CSV with headings, or a JSON list: the n-th row is about the n-th photo. `name`, `person` (the "
-                "same word: photos of one person), `key`, and attributes. Left out, every photo is a person without a name.",
+                "same word: photos of one person), `key`, `consent_id`, `source` and attributes. Left out, every photo is a "
+                "person without a name.",
+                "source": "From where the photos are, where the list does not say it. A photo with neither a source nor a "
+                "consent is refused.",
                 "store": "1 or photo: keep the photos too; 0 or template: the templates alone.",
                 "refuse_duplicates": "1: refuse faces that are enrolled already.",
             },
@@ -158,7 +163,11 @@ def _wanted(store: str | None, received: Received) -> _Wanted:
             "manifest", f"expected a row for each of the {photos} photos, in their order; got {len(rows)}"
         )
         raise RequestInvalid("The list of photos does not fit the photos.", field_errors=(wrong,))
-    return _Wanted(rows, store_wish(store, form), flag(form, "refuse_duplicates"))
+    source = form.get("source", "").strip()
+    if len(source) > _MAX_SOURCE:
+        wrong = FieldError("source", f"expected at most {_MAX_SOURCE} characters")
+        raise RequestInvalid("The source of the photos is too long.", field_errors=(wrong,))
+    return _Wanted(rows, store_wish(store, form), flag(form, "refuse_duplicates"), source)
 
 
 def _import_id(company_id: str, collection_id: str, repeat_key: str | None) -> str | None:
@@ -187,7 +196,8 @@ def _import(
         for index, row in enumerate(wanted.rows):
             item_key = row.key or received.upload.item_sha256(index)
             keys.setdefault(item_key, index)
-            yield ImportItem(item_key, partial(received.upload.copy, index), row.name, row.attributes, row.person)
+            photo = partial(received.upload.copy, index)
+            yield ImportItem(item_key, photo, row.name, row.attributes, row.person, row.consent_id, row.source)
 
     def progressed(now: ImportProgress) -> None:
         nonlocal before
@@ -207,6 +217,7 @@ def _import(
         store=wanted.store,
         on_progress=progressed,
         refuse_duplicates=wanted.refuse_duplicates,
+        source=wanted.source,
     )
     return import_result(report, collection_id, lambda item_key: keys[item_key])
 

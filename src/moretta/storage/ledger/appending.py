@@ -9,7 +9,7 @@ them commits, and never in a circle. Indexes have no gaps, because an appender t
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from moretta.core.errors import LogBroken
 from moretta.core.ledger import LogEntry
@@ -20,6 +20,13 @@ from moretta.storage.tables_ledger import log_entries, log_head, log_nodes
 from moretta.storage.upsert import insert_into
 
 _NUMBER = 1
+# Made once: putting a statement together costs as much as running it.
+_FIND_HEAD = select(log_head).where(log_head.c.number == _NUMBER)
+_LOCK_HEAD = _FIND_HEAD.with_for_update()
+_KEEP_ENTRY, _KEEP_NODE = log_entries.insert(), log_nodes.insert()
+_SET_HEAD = (
+    log_head.update().where(log_head.c.number == _NUMBER).values(size=bindparam("new_size"), edge=bindparam("new_edge"))
+)
 
 
 def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
@@ -39,12 +46,11 @@ def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
         {"entry_index": index, "company_id": entry.company_id, "leaf_hash": hashed, "leaf": leaf}
         for index, entry, hashed, leaf in zip(indexes, entries, hashes, leaves, strict=True)
     ]
-    connection.execute(log_entries.insert(), rows)
+    connection.execute(_KEEP_ENTRY, rows)
     if made:
         nodes = [{"node_number": node_number(node), "hash": hashed} for node, hashed in made]
-        connection.execute(log_nodes.insert(), nodes)
-    changed = {"size": edge.size, "edge": b"".join(edge.hashes)}
-    connection.execute(log_head.update().where(log_head.c.number == _NUMBER).values(changed))
+        connection.execute(_KEEP_NODE, nodes)
+    connection.execute(_SET_HEAD, {"new_size": edge.size, "new_edge": b"".join(edge.hashes)})
     return indexes
 
 
@@ -54,8 +60,7 @@ def read_head(connection: Connection, *, lock: bool) -> LogHead:
     Raises:
         LogBroken: it does not fit itself.
     """
-    query = select(log_head).where(log_head.c.number == _NUMBER)
-    query = query.with_for_update() if lock else query
+    query = _LOCK_HEAD if lock else _FIND_HEAD
     row = connection.execute(query).one_or_none()
     if row is None:
         first = {"number": _NUMBER, "log_id": secrets.token_hex(12), "size": 0, "edge": b""}

@@ -6,11 +6,16 @@ Belongs here: the numbers and one look-up for many nodes. Does not belong here: 
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from moretta.core.errors import LogBroken
 from moretta.core.merkle import Edge, Node, ReadNodes, edge_nodes
 from moretta.storage.tables_ledger import log_entries, log_nodes
+
+# Made once: putting a statement together costs as much as running it.
+_PLACES: BindParameter[list[int]] = bindparam("places", expanding=True)
+_LEAVES = select(log_entries.c.entry_index, log_entries.c.leaf_hash).where(log_entries.c.entry_index.in_(_PLACES))
+_NODES = select(log_nodes).where(log_nodes.c.node_number.in_(_PLACES))
 
 
 def node_number(node: Node) -> int:
@@ -54,11 +59,10 @@ def _read(connection: Connection, wanted: Sequence[Node]) -> dict[Node, bytes]:
     above = {node_number(node): node for node in wanted if node.level > 0}
     found: dict[Node, bytes] = {}
     if leaves:
-        query = select(log_entries.c.entry_index, log_entries.c.leaf_hash)
-        for row in connection.execute(query.where(log_entries.c.entry_index.in_(leaves))):
+        for row in connection.execute(_LEAVES, {"places": list(leaves)}):
             found[leaves[row.entry_index]] = stored_bytes(row.leaf_hash)
     if above:
-        for row in connection.execute(select(log_nodes).where(log_nodes.c.node_number.in_(above))):
+        for row in connection.execute(_NODES, {"places": list(above)}):
             found[above[row.node_number]] = stored_bytes(row.hash)
     if len(found) != len(leaves) + len(above):
         raise LogBroken("a hash of the log's tree is missing: rows were deleted; `moretta log check` says where")

@@ -134,12 +134,12 @@ def fulfil(means: RightsMeans, company_id: str, request_id: str) -> RightsReques
 
 def compare_again(means: RightsMeans, company_id: str, person_id: str, reason: str) -> Person:
     """See `Rights.compare_again`."""
-    told = require_reason(reason)
     region = means.home(person_id, IdKind.PERSON)
     present = region.store.person(company_id, person_id)
     means.recognition.guard.on(region.store.collection(company_id, present.collection_id), Action.RESTRICT)
     if present.state.comparable:
         return present
+    told = require_reason(reason)
     key = acts.data_key(region, person_id)
     facts = {
         "collection": present.collection_id,

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from moretta import __version__
 from moretta.core.clock import to_second
 from moretta.core.consent import Notice
-from moretta.core.errors import NotFound, RequestInvalid
+from moretta.core.errors import RequestInvalid
 from moretta.core.governance import SCHEMES, CollectionFacts
-from moretta.core.policy import Basis, Condition
+from moretta.core.policy import Basis, Condition, Controller
 from moretta.core.purposes import IDENTIFYING, Context, Purpose
 from moretta.core.recognition import IdKind
+from moretta.core.retention import BIPA_DAYS, CountsFrom
 from moretta.settings import Settings
 from moretta.use_cases.recognition.means import Means
-from moretta.wiring.governance.collecting import collection_facts, deployment_facts, named_controller, region_facts
+from moretta.wiring.governance.collecting import collection_facts, deployment_facts, named_controller
 from moretta.wiring.governance.evidence import EVIDENCE, FRAMEWORKS
 from moretta.wiring.governance.rendering import markdown, page, prose
 from moretta.wiring.governance.sign import Sign, sign_pdf
@@ -85,10 +86,9 @@ class GovernanceDocuments:
             notice=notice,
             text=prose(notice.text),
             facts=facts,
-            region=self._region_of(facts),
             bases=BASES,
             conditions=CONDITIONS,
-            controller=named_controller(self.means.guard.policy),
+            controller=self._controller(),
             version=__version__,
         )
 
@@ -102,7 +102,7 @@ class GovernanceDocuments:
         region = self.means.home(notice_id, IdKind.NOTICE)
         notice = region.consents.notice(company_id, notice_id)
         facts = self._collection(notice)
-        return sign_pdf(sign_of(notice, facts, self.address(notice_id)), self.settings.sign_font)
+        return sign_pdf(sign_of(notice, facts, self._controller(), self.address(notice_id)), self.settings.sign_font)
 
     def address(self, notice_id: str) -> str:
         """Where the page of a notice is reached. Raises `RequestInvalid`: the settings do not say."""
@@ -112,18 +112,15 @@ class GovernanceDocuments:
             )
         return self.settings.subject_origin.rstrip("/") + NOTICE_PATH + notice_id
 
+    def _controller(self) -> Controller | None:
+        return named_controller(self.means.guard.policy)
+
     def _published(self, notice_id: str) -> Notice:
         return self.means.home(notice_id, IdKind.NOTICE).facts.published(notice_id)
 
     def _collection(self, notice: Notice) -> CollectionFacts:
         region, collection = self.means.opened(notice.company_id, notice.collection_id)
         return collection_facts(self.means, region, collection)
-
-    def _region_of(self, facts: CollectionFacts) -> object:
-        found = [one for one in region_facts(self.settings) if one.name == facts.collection.home]
-        if not found:
-            raise NotFound("expected the region of the notice's collection in this deployment")
-        return found[0]
 
 
 def evidence_map(policy: str | None = None) -> str:
@@ -141,18 +138,12 @@ def expected_false_candidates(facts: CollectionFacts) -> float:
     return facts.counts.persons * facts.collection.thresholds.fmr
 
 
-def sign_of(notice: Notice, facts: CollectionFacts, address: str) -> Sign:
+def sign_of(notice: Notice, facts: CollectionFacts, controller: Controller | None, address: str) -> Sign:
     """What stands on the sign of a notice, from policy, notice and collection."""
     purpose = facts.purpose
     basis = "not stated in the policy" if purpose is None else BASES[purpose.basis]
     optional = purpose is not None and purpose.basis is Basis.CONSENT
-    kept = (
-        "as long as the purpose lasts; at most three years after you were last recognised"
-        if facts.days is None and facts.rule.bipa
-        else "as long as the purpose lasts"
-        if facts.days is None
-        else f"{facts.days} days after {'enrolment' if facts.rule.counts_from == 'enrolment' else 'you were last recognised'}"
-    )
+    reached = "" if controller is None else " - ".join(one for one in (controller.contact, controller.dpo) if one)
     choice = (
         "Only people who agreed are enrolled. You may say no, and withdraw at any time; ask for another way in."
         if optional
@@ -163,9 +154,10 @@ def sign_of(notice: Notice, facts: CollectionFacts, address: str) -> Sign:
         subtitle="A camera compares faces with those of enrolled people. No picture is kept of anybody who is not enrolled.",
         lines=[
             ("Who answers for it", notice.controller),
+            *([("How to reach them", reached)] if reached else []),
             ("What for", notice.purpose),
             ("On what ground", basis),
-            ("How long enrolled faces are kept", kept),
+            ("How long enrolled faces are kept", kept_in_words(facts)),
             ("Your choice", choice),
             (
                 "Your rights",
@@ -178,3 +170,18 @@ def sign_of(notice: Notice, facts: CollectionFacts, address: str) -> Sign:
         ],
         address=address,
     )
+
+
+def kept_in_words(facts: CollectionFacts) -> str:
+    """How long people are kept, for those who are not lawyers."""
+    days = BIPA_DAYS if facts.days is None or facts.days > BIPA_DAYS else facts.days
+    if facts.days is None and not facts.rule.bipa:
+        return "as long as the purpose lasts"
+    from_then = (
+        "you were enrolled"
+        if facts.rule.counts_from is CountsFrom.ENROLMENT
+        else "you were enrolled or last recognised"
+    )
+    if facts.rule.bipa and days == BIPA_DAYS:
+        return "as long as the purpose lasts, and at most three years after you were enrolled or last recognised"
+    return f"{facts.days} days after {from_then}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segno
+from fontTools.ttLib import TTLibError  # type: ignore[import-untyped]
 from fpdf import FPDF
 from fpdf.enums import WrapMode, XPos, YPos
 
@@ -22,6 +23,8 @@ _WIDTH, _MARGIN = 210.0, 18.0
 _QR_SIDE = 52.0
 # ISO/IEC 18004: four modules of quiet zone around the symbol.
 _QUIET = 4
+# The first four bytes of a TrueType or OpenType font (ISO/IEC 14496-22, 4.4).
+_TRUETYPE = (b"\x00\x01\x00\x00", b"true", b"OTTO")
 _INK, _SOFT, _ACCENT = (29, 26, 23), (95, 87, 79), (122, 31, 43)
 
 
@@ -63,10 +66,14 @@ def sign_pdf(sign: Sign, font: Path | None = None) -> bytes:
 def _font(pdf: FPDF, sign: Sign, font: Path | None) -> str:
     if font is not None:
         try:
-            for style in ("", "B"):
+            with font.open("rb") as opened:
+                known = opened.read(4) in _TRUETYPE
+            for style in ("", "B") if known else ():
                 pdf.add_font("sign", style, font)
-        except (OSError, ValueError, KeyError, RuntimeError):
-            raise RequestInvalid("expected MORETTA_SIGN_FONT to name a TrueType font file") from None
+        except (OSError, ValueError, KeyError, RuntimeError, TTLibError):
+            known = False
+        if not known:
+            raise RequestInvalid("expected MORETTA_SIGN_FONT to name a TrueType font file")
         return "sign"
     told = (sign.title, sign.subtitle, sign.address, *(part for line in sign.lines for part in line))
     try:

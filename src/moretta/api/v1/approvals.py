@@ -1,0 +1,128 @@
+"""Approvals and the policy: what may be done here, and who approved what needs approval.
+
+Belongs here: the addresses. Does not belong here: deciding (see `core.policy`).
+"""
+
+from functools import partial
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import Depends, FastAPI, Path, Request, Response
+
+from moretta.api.auth import Guard
+from moretta.api.bodies import read_json
+from moretta.api.openapi import GUARDED, PEOPLE, json_body, problems
+from moretta.api.review_schemas import (
+    ApprovalPage,
+    ApprovalView,
+    NewApproval,
+    PolicyView,
+    approval_view,
+    policy_view,
+)
+from moretta.api.services import Services
+from moretta.api.v1.collections import Cursor, Limit, json_response, mark
+from moretta.api.v1.notices import RegionFilter
+from moretta.api.work import Desk
+from moretta.core.errors import FieldError, RequestInvalid
+from moretta.core.keys import ApiKeyInfo
+from moretta.core.recognition import IdKind
+from moretta.use_cases.review.facade import Approvals
+
+APPROVALS = "/v1/approvals"
+ApprovalId = Annotated[str, Path(max_length=64, examples=["apr_local_0123456789abcdef01234567"])]
+
+
+def add_policy_route(app: FastAPI, services: Services, any_key: Guard) -> None:
+    """Add the address of the policy to `app`."""
+
+    @app.get(
+        "/v1/policy",
+        operation_id="getPolicy",
+        tags=["governance"],
+        summary="The policy in force: purposes, lawful bases, contexts, and what may be done",
+        responses={200: {"model": PolicyView}, **problems(*GUARDED)},
+    )
+    async def get_policy(_: Annotated[ApiKeyInfo, Depends(any_key)]) -> Response:
+        return json_response(PolicyView, policy_view(services.policy))
+
+
+def add_approval_routes(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:
+    """Add the addresses to `app`."""
+    clock = desk.services.clock
+
+    @app.post(
+        APPROVALS,
+        operation_id="grantApproval",
+        tags=["governance"],
+        summary="Record that a use was approved: by whom, why, and until when",
+        status_code=201,
+        responses={201: {"model": ApprovalView, "headers": _LOCATION}, **problems(*PEOPLE, 413, 415)},
+        openapi_extra=json_body("NewApproval"),
+    )
+    async def grant_approval(request: Request, key: Annotated[ApiKeyInfo, Depends(may_administer)]) -> Response:
+        body = await read_json(request, NewApproval, "an approval")
+        if body.until.tzinfo is None:
+            wrong = FieldError("until", "expected a moment with its time zone, such as 2026-01-31T12:00:00Z")
+            raise RequestInvalid("The end of the approval cannot be used.", field_errors=(wrong,))
+        grant = partial(
+            approvals.grant,
+            key.company_id,
+            body.purpose,
+            collection_id=body.collection_id,
+            action=body.action,
+            approver=body.approver,
+            reason=body.reason,
+            until=body.until,
+            recorded_by=key.key_id,
+        )
+        made = await anyio.to_thread.run_sync(grant, limiter=desk.inline)
+        where = f"{APPROVALS}/{made.approval_id}"
+        return json_response(ApprovalView, approval_view(made, clock()), 201, Location=where)
+
+    @app.get(
+        APPROVALS,
+        operation_id="listApprovals",
+        tags=["governance"],
+        summary="Approvals, those that ended or were revoked too",
+        responses={200: {"model": ApprovalPage}, **problems(*PEOPLE)},
+    )
+    async def list_approvals(
+        key: Annotated[ApiKeyInfo, Depends(may_administer)],
+        region: RegionFilter = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        after = mark(cursor, IdKind.APPROVAL)
+        find = partial(approvals.approvals, key.company_id, limit, after, region=region)
+        found = await anyio.to_thread.run_sync(find, limiter=desk.inline)
+        following = found[-1].approval_id if len(found) == limit else None
+        page = ApprovalPage(data=[approval_view(one, clock()) for one in found], next_cursor=following)
+        return json_response(ApprovalPage, page)
+
+    @app.get(
+        "/v1/approvals/{approval_id}",
+        operation_id="getApproval",
+        tags=["governance"],
+        summary="An approval as it stands",
+        responses={200: {"model": ApprovalView}, **problems(*PEOPLE)},
+    )
+    async def get_approval(key: Annotated[ApiKeyInfo, Depends(may_administer)], approval_id: ApprovalId) -> Response:
+        find = partial(approvals.approval, key.company_id, approval_id)
+        found = await anyio.to_thread.run_sync(find, limiter=desk.inline)
+        return json_response(ApprovalView, approval_view(found, clock()))
+
+    @app.post(
+        "/v1/approvals/{approval_id}/revoke",
+        operation_id="revokeApproval",
+        tags=["governance"],
+        summary="Take an approval back: what needs one is refused from now on",
+        responses={200: {"model": ApprovalView}, **problems(*PEOPLE, 409)},
+    )
+    async def revoke_approval(key: Annotated[ApiKeyInfo, Depends(may_administer)], approval_id: ApprovalId) -> Response:
+        revoke = partial(approvals.revoke, key.company_id, approval_id, key.key_id)
+        found = await anyio.to_thread.run_sync(revoke, limiter=desk.inline)
+        return json_response(ApprovalView, approval_view(found, clock()))
+
+
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}

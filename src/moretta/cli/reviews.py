@@ -1,0 +1,187 @@
+"""`moretta reviews` and `moretta approvals`: what people decide about recognition.
+
+Belongs here: arguments and tables. Does not belong here: how votes decide, what needs an approval.
+
+On a terminal, who reviews is the local user that the kernel knows: an option could name anybody, and one person must not be two.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from moretta.api.review_schemas import ApprovalView, ReviewView, approval_view, review_view
+from moretta.cli.people import Json, LazyWorker, print_json, show, table
+from moretta.core.clock import to_second, utc_now
+from moretta.core.errors import RequestInvalid
+from moretta.core.policy import Action
+from moretta.core.review import Choice, ReviewState
+from moretta.settings import Settings
+from moretta.use_cases.review.facade import Approvals, Reviews
+
+reviews = typer.Typer(no_args_is_help=True, help="Matches that people must confirm: list, confirm, reject.")
+approvals = typer.Typer(no_args_is_help=True, help="Who approved which use: grant, list, revoke.")
+
+ReviewId = Annotated[str, typer.Argument(help="The id, such as rev_local_0123456789abcdef01234567.")]
+ApprovalId = Annotated[str, typer.Argument(help="The id, such as apr_local_0123456789abcdef01234567.")]
+Region = Annotated[str | None, typer.Option(help="Of this region; left out, the deployment's first one.")]
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    reviews: Reviews
+    approvals: Approvals
+    company_id: str
+
+
+@reviews.command("list")
+def list_reviews(
+    state: Annotated[ReviewState, typer.Option(help="Which.")] = ReviewState.PENDING,
+    region: Region = None,
+    json_out: Json = None,
+) -> None:
+    """Matches that wait for people to confirm them."""
+    with _opened() as desk:
+        found = desk.reviews.proposals(desk.company_id, _PAGE, None, state=state, region=region)
+        while len(found) % _PAGE == 0 and found:
+            page = desk.reviews.proposals(desk.company_id, _PAGE, found[-1].proposal_id, state=state)
+            if not page:
+                break
+            found += page
+    if json_out is not None:
+        print_json(json_out, [(ReviewView, review_view(one, for_reviewer=True)) for one in found])
+        return
+    rows = table("review", "purpose", "state", "confirmed", "proposed", "until")
+    for one in found:
+        confirmed = f"{sum(vote.confirms for vote in one.votes)} of {one.needed}"
+        proposed = str(sum(len(face.candidates) for face in one.faces))
+        rows.add_row(one.proposal_id, one.purpose, one.state.value, confirmed, proposed, to_second(one.expires_at))
+    show(rows)
+
+
+@reviews.command("show")
+def show_review(review: ReviewId, json_out: Json = None) -> None:
+    """One match with the persons proposed for each face, and what was said so far."""
+    with _opened() as desk:
+        found = desk.reviews.proposal(desk.company_id, review)
+    if json_out is not None:
+        print_json(json_out, [(ReviewView, review_view(found, for_reviewer=True))])
+        return
+    rows = table("face", "place", "person", "rank", "confirmed by")
+    for index, face in enumerate(found.faces):
+        place = " ".join(f"{side:.0f}" for side in face.box)
+        for one in face.candidates:
+            choice = Choice(index, one.person_id)
+            by = ", ".join(vote.reviewer for vote in found.votes if choice in vote.choices)
+            rows.add_row(str(index), place, one.person_id, str(one.rank), by)
+    show(f"{found.proposal_id}: {found.state}, {found.needed} must confirm, until {to_second(found.expires_at)}")
+    show(rows)
+
+
+@reviews.command("confirm")
+def confirm(
+    review: ReviewId,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--choose", help="FACE=PERSON, such as 0=per_local_...; left out: the only candidate of each face."
+        ),
+    ] = None,
+) -> None:
+    """Confirm who it is, as the local user of this terminal."""
+    chosen = None if choices is None else [_choice(text) for text in choices]
+    with _opened() as desk:
+        found = desk.reviews.confirm(desk.company_id, review, _local_user(), chosen)
+    typer.echo(found.state.value)
+
+
+@reviews.command("reject")
+def reject(review: ReviewId) -> None:
+    """Reject a match, as the local user of this terminal; those who were proposed are forgotten."""
+    with _opened() as desk:
+        found = desk.reviews.reject(desk.company_id, review, _local_user())
+    typer.echo(found.state.value)
+
+
+@approvals.command("grant")
+def grant(
+    purpose: Annotated[str, typer.Argument(help="A purpose of the policy.")],
+    approver: Annotated[str, typer.Option(help="Who approved it: an office rather than a name.")],
+    reason: Annotated[str, typer.Option(help="Why, and where the assessment lies.")],
+    days: Annotated[int, typer.Option(min=1, max=3660, help="For how many days from now.")],
+    collection: Annotated[str | None, typer.Option(help="For this collection alone.")] = None,
+    action: Annotated[Action | None, typer.Option(help="For this action alone.")] = None,
+) -> None:
+    """Record that a use was approved: prints the id."""
+    with _opened() as desk:
+        made = desk.approvals.grant(
+            desk.company_id,
+            purpose,
+            approver=approver,
+            reason=reason,
+            until=datetime.now(UTC) + timedelta(days=days),
+            recorded_by=_local_user(),
+            collection_id=collection,
+            action=action,
+        )
+    typer.echo(made.approval_id)
+
+
+@approvals.command("list")
+def list_approvals(region: Region = None, json_out: Json = None) -> None:
+    """Approvals, those that ended or were revoked too."""
+    with _opened() as desk:
+        found = desk.approvals.approvals(desk.company_id, _PAGE, None, region=region)
+        while len(found) % _PAGE == 0 and found:
+            page = desk.approvals.approvals(desk.company_id, _PAGE, found[-1].approval_id)
+            if not page:
+                break
+            found += page
+    now = utc_now()
+    if json_out is not None:
+        print_json(json_out, [(ApprovalView, approval_view(one, now)) for one in found])
+        return
+    rows = table("approval", "purpose", "collection", "action", "by", "until", "holds")
+    for one in found:
+        where, what = one.collection_id or "all", one.action.value if one.action else "all"
+        holds = "yes" if one.holds(now) else "revoked" if one.revoked_at else "no"
+        rows.add_row(one.approval_id, one.purpose, where, what, one.approver, to_second(one.until), holds)
+    show(rows)
+
+
+@approvals.command("revoke")
+def revoke(approval: ApprovalId) -> None:
+    """Take an approval back: what needs one is refused from now on."""
+    with _opened() as desk:
+        desk.approvals.revoke(desk.company_id, approval, _local_user())
+
+
+@contextmanager
+def _opened() -> Iterator[_Desk]:
+    """Reviews and approvals of this deployment, in this process; it works beside a running service."""
+    from moretta.wiring.recognition import opened_means
+    from moretta.wiring.service import opened
+
+    settings = Settings()
+    with (
+        opened(settings) as deployment,
+        closing(LazyWorker(settings)) as worker,
+        opened_means(settings, deployment.engine, worker) as means,
+    ):
+        yield _Desk(Reviews(means), Approvals(means), deployment.company_id)
+
+
+def _local_user() -> str:
+    return f"uid:{os.getuid()}"
+
+
+def _choice(text: str) -> Choice:
+    face, _, person_id = text.partition("=")
+    if not face.isdigit() or not person_id:
+        raise RequestInvalid("expected FACE=PERSON, such as 0=per_local_ and 24 hexadecimal digits")
+    return Choice(int(face), person_id)
