@@ -93,8 +93,8 @@ class Hold:
 
     `reason`, `placed_by` and `release_reason` are the operator's own words, sealed under the person's data key and empty once
     that is destroyed; the log has a digest of them alone. `until`: when it is to be looked at again; a hold whose date has passed
-    still holds until somebody releases it, and is told as overdue. `before`: the person's state; releasing leaves them restricted,
-    since they may have asked for it meanwhile, and whoever lifts that does so in a step of its own.
+    still holds until somebody releases it, and is told as overdue. `before`: the person's state; releasing leaves them
+    restricted, since they may have asked for it meanwhile, and whoever lifts that does so in a step of its own.
 
     Raises:
         RequestInvalid: it ends before it begins.
