@@ -1,8 +1,10 @@
 """What the stores of retention, holds and incidents must do, in both kinds of database, also where the process dies."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
@@ -271,6 +273,26 @@ def test_a_person_is_held_once_at_a_time_and_can_be_held_again(
     assert store.holds(OTHER_COMPANY, 10) == []
     with pytest.raises(NotFound):
         store.hold(OTHER_COMPANY, first.hold_id)
+
+
+def test_a_hold_and_a_deletion_at_the_same_moment_never_both_succeed(
+    store: SqlRetentionStore, people: SqlRecognitionStore, collection: Collection
+) -> None:
+    def attempted(act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except (PersonHeld, PersonErased):
+            return False
+        return True
+
+    for _ in range(6):
+        person = enrolled(people, collection)
+        hold = a_hold(person)
+        with ThreadPoolExecutor(2) as pool:
+            placing = pool.submit(attempted, partial(store.place, hold))
+            deleting = pool.submit(attempted, partial(people.delete_person, COMPANY, person.person_id))
+        assert placing.result() is not deleting.result()
+        assert (store.hold_on(person.person_id) is not None) is placing.result()
 
 
 def test_nobody_who_is_gone_or_of_another_company_can_be_held(
