@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, Engine, text
 
+from moretta.storage.byte_scan import PIECE, Markers
 from moretta.storage.database import reading
 
 
@@ -14,20 +15,27 @@ def find_in_rows(engine: Engine, markers: Sequence[bytes]) -> tuple[int, int, li
     """How many tables and bytes were read, and for each marker that stands in a row its number and first offset."""
     found: dict[int, int] = {}
     size = tables = 0
-    longest = max((len(marker) for marker in markers), default=1)
+    looked_for = Markers(list(markers))
     with reading(engine) as connection:
         for table in _tables(connection):
             tables += 1
-            kept = b""
-            for piece in _copied(connection, table):
-                window = kept + piece
-                for number, marker in enumerate(markers):
-                    at = window.find(marker) if number not in found else -1
-                    if at >= 0:
-                        found[number] = size - len(kept) + at
-                size += len(piece)
-                kept = window[-(longest - 1) :]
+            for window in _windows(_copied(connection, table)):
+                for number, at in looked_for.first_places(window).items():
+                    found.setdefault(number, size + at)
+                size += len(window)
     return tables, size, sorted(found.items())
+
+
+def _windows(rows: Iterator[bytes]) -> Iterator[bytes]:
+    """The rows, many at once; a value is never divided."""
+    held, size = list[bytes](), 0
+    for row in rows:
+        held.append(row)
+        size += len(row)
+        if size >= PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 def _tables(connection: Connection) -> list[str]:

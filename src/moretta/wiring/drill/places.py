@@ -55,10 +55,12 @@ def stores_of(settings: Settings, also: Sequence[Path], since: float) -> list[St
 def search(stores: Sequence[Store], engines: Sequence[tuple[str, Engine]], marks: Sequence[Mark]) -> "Found":
     """Look for every mark in every store, and in every row of databases that are on servers."""
     searched, found, kept = list[Searched](), list[Finding](), list[Finding]()
+    different = set[int]()
     contents = [mark.content for mark in marks]
     for store in stores:
         size, places = find_in_files(store.files, contents)
         searched.append(Searched(store.name, len(store.files), size))
+        different |= {place.marker for place in places}
         for place in places:
             mark = marks[place.marker]
             finding = Finding(store.name, mark.what, place.offset)
@@ -67,17 +69,19 @@ def search(stores: Sequence[Store], engines: Sequence[tuple[str, Engine]], marks
         if is_postgresql(engine):
             tables, size, seen = find_in_rows(engine, contents)
             searched.append(Searched(f"{name} rows", tables, size))
+            different |= {number for number, _ in seen}
             found += [Finding(f"{name} rows", marks[number].what, offset) for number, offset in seen]
-    return Found(tuple(searched), tuple(found), tuple(kept))
+    return Found(tuple(searched), tuple(found), tuple(kept), len(different))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search gave; `kept` as in `DrillReport`."""
+    """What a search gave; `kept` as in `DrillReport`; `marks`: how many different ones were found."""
 
     searched: tuple[Searched, ...]
     findings: tuple[Finding, ...]
     kept: tuple[Finding, ...]
+    marks: int
 
 
 def _apart(folders: dict[str, Path]) -> dict[str, Path]:

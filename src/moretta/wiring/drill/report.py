@@ -31,13 +31,14 @@ class Searched:
 class DrillReport:
     """How a drill went.
 
-    `marks`: how many windows were looked for; `control`: how many of the sealed ones the same search found before the erasure,
+    `marks`: how many windows were looked for; `control`: how many of the `sealed` ones the same search found before the erasure,
     which shows that it looks where things are. `findings` must be empty. `kept`: ciphertext that a database server keeps in its
     own files until VACUUM and the reuse of its log; it is no failure, and it is told.
     """
 
     searched: tuple[Searched, ...]
     marks: int
+    sealed: int
     control: int
     findings: tuple[Finding, ...]
     kept: tuple[Finding, ...]

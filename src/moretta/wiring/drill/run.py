@@ -9,9 +9,10 @@ it, its collection is deleted again.
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -65,7 +66,7 @@ class _Drill:
     region: Region
     recognition: Recognition
     rights: Rights
-    stores: Sequence[Store]
+    stores: Callable[[], Sequence[Store]]
     engines: Sequence[tuple[str, Engine]]
 
 
@@ -100,7 +101,7 @@ def run_drill(
             home,
             recognition,
             rights_over(own, backup_days=settings.backup_days),
-            stores_of(settings, also, since),
+            partial(stores_of, settings, also, since),
             named,
         )
         _enrol(drill, collection, bystander)
@@ -110,14 +111,15 @@ def run_drill(
         drill.rights.open(COMPANY, person_id, Right.ACCESS, reason=subject.name)
         marks = _marks(drill, collection, subject, person_id)
         sealed = [mark for mark in marks if mark.sealed]
-        before = search(drill.stores, drill.engines, sealed)
+        before = search(drill.stores(), drill.engines, sealed)
         erased = _erased(drill, person_id)
-        found = search(stores_of(settings, also, since), drill.engines, marks)
+        found = search(drill.stores(), drill.engines, marks)
         _require_gone(drill, collection, subject, person_id)
     report = DrillReport(
         searched=found.searched,
         marks=len(marks),
-        control=len(before.findings) + len(before.kept),
+        sealed=len(sealed),
+        control=before.marks,
         findings=found.findings,
         kept=found.kept,
         certificate=erased.certificate,
