@@ -194,10 +194,17 @@ class Browser:
 
 
 @contextmanager
-def a_home(root: Path, *, policy: Policy = OPEN, origin: str | None = None, text: str = TEXT) -> Iterator[Home]:
-    """Pages at `origin`, where passkeys can sign; without one they cannot."""
+def a_home(
+    root: Path,
+    *,
+    policy: Policy = OPEN,
+    origin: str | None = None,
+    text: str = TEXT,
+    database: str | None = None,
+) -> Iterator[Home]:
+    """Pages at `origin`, where passkeys can sign; without one they cannot. `database`: a URL."""
     clock, seconds = Hands(), [0.0]
-    with recognition_rig.opened(root, policy=policy) as place:
+    with recognition_rig.opened(root, policy=policy, database=database) as place:
         means = replace(place.means, clock=clock, reader=DrawnFaces())
         recognition = Recognition(means)
         place.recognition = recognition
