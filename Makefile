@@ -7,7 +7,7 @@ MEDIA ?=
 # A folder of one sub-folder of photos per person, for `make evaluate`.
 DATASET ?=
 
-.PHONY: setup demo demo-recognise evaluate serve test lint check soak bench docs lock clean
+.PHONY: setup demo demo-recognise drill evaluate serve test lint check soak bench docs lock clean
 
 # The stamp is newer than what it was made from, or the environment is made anew.
 setup: $(VENV)/.ready
@@ -27,6 +27,10 @@ demo-recognise: setup
 
 evaluate: setup
 	$(BIN)/moretta evaluate accuracy "$(DATASET)" --scheme plain,rotated,he,shares
+
+# Enrols a made-up person, erases them, and searches every byte of every store for them.
+drill: setup
+	$(BIN)/moretta drill erasure
 
 serve: setup
 	$(BIN)/moretta serve

@@ -59,12 +59,13 @@ def an_office(
     policy: Policy = POLICY,
     retention_days: int | None = 60,
     checkpoint: Callable[[str], None] = no_checkpoint,
-    erase: Erase | None = None,
+    erase: Callable[[Means], Erase] | None = None,
+    database: str | None = None,
     **settings: object,
 ) -> Iterator[Office]:
-    """The office in `root`. `erase`: see `Erase`; left out, persons are deleted without a certificate."""
+    """The office in `root`. `erase` makes an `Erase`; left out, persons are deleted without a certificate. `database`: a URL."""
     clock = Hands()
-    with recognition_rig.opened(root, policy=policy, checkpoint=checkpoint) as place:
+    with recognition_rig.opened(root, policy=policy, checkpoint=checkpoint, database=database) as place:
         timed = replace(place.means, clock=clock)
         place.means, place.recognition = timed, Recognition(timed)
         collection = place.recognition.create_collection(COMPANY, "Front door", "access", retention_days=retention_days)
@@ -78,7 +79,7 @@ def an_office(
             clock,
             collection,
             notice,
-            Retention(RetentionMeans(timed, erase or deleting(place))),
+            Retention(RetentionMeans(timed, deleting(place) if erase is None else erase(timed))),
             Incidents(timed),
             GovernanceDocuments(timed, configured),
         )

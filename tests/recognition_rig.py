@@ -224,7 +224,7 @@ def opened(
         consents=consents,
         reviews=SqlReviewStore(engine, checkpoint),
         approvals=SqlApprovalStore(engine, checkpoint),
-        retention=SqlRetentionStore(engine, checkpoint),
+        retention=SqlRetentionStore(engine, cipher, checkpoint),
         incidents=SqlIncidentStore(engine, checkpoint),
         facts=SqlFactStore(engine),
         erasures=SqlErasureStore(engine, cipher, checkpoint),

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from PIL import Image, ImageDraw
 
 from moretta.api.app import create_app
 from moretta.api.services import ApiSettings, Readiness, Services
@@ -23,6 +24,7 @@ from moretta.core.clock import utc_now
 from moretta.core.consent import Notice
 from moretta.core.keys import ApiKeyInfo, Scope
 from moretta.core.policy import Policy
+from moretta.core.recognising import Embedded, EmbedRequest
 from moretta.core.recognition import Collection, Person, StoreWish
 from moretta.core.subject_access import IssuedLink
 from moretta.keys.passkeys import WebAuthnPasskeys
@@ -60,6 +62,27 @@ class Hands:
 
     def __call__(self) -> datetime:
         return utc_now() + self.offset
+
+
+class DrawnFaces(recognition_rig.ScriptedFaces):
+    """Keeps a drawn face as the photo, so that a browser has something to show: never a real one."""
+
+    def embed(self, media_fd: int, request: EmbedRequest) -> Embedded:
+        read = super().embed(media_fd, request)
+        return read if read.photo is None else replace(read, photo=drawn_face())
+
+
+def drawn_face() -> bytes:
+    """A JPEG of a face that nobody has."""
+    picture = Image.new("RGB", (160, 200), "#d9cfc0")
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((30, 30, 130, 160), fill="#8a6f5a")
+    draw.ellipse((55, 80, 67, 92), fill="#1d1a17")
+    draw.ellipse((93, 80, 105, 92), fill="#1d1a17")
+    draw.arc((60, 100, 100, 135), 20, 160, fill="#1d1a17", width=4)
+    made = io.BytesIO()
+    picture.save(made, "JPEG")
+    return made.getvalue()
 
 
 class _Keys:
@@ -171,11 +194,18 @@ class Browser:
 
 
 @contextmanager
-def a_home(root: Path, *, policy: Policy = OPEN, origin: str | None = None, text: str = TEXT) -> Iterator[Home]:
-    """Pages at `origin`, where passkeys can sign; without one they cannot."""
+def a_home(
+    root: Path,
+    *,
+    policy: Policy = OPEN,
+    origin: str | None = None,
+    text: str = TEXT,
+    database: str | None = None,
+) -> Iterator[Home]:
+    """Pages at `origin`, where passkeys can sign; without one they cannot. `database`: a URL."""
     clock, seconds = Hands(), [0.0]
-    with recognition_rig.opened(root, policy=policy) as place:
-        means = replace(place.means, clock=clock)
+    with recognition_rig.opened(root, policy=policy, database=database) as place:
+        means = replace(place.means, clock=clock, reader=DrawnFaces())
         recognition = Recognition(means)
         place.recognition = recognition
         rights = rights_over(means)

@@ -189,6 +189,13 @@ def test_every_page_is_accessible_and_fits_its_screen(
     _looked_at(visitor, axe, f"erased-{name}")
 
 
+def test_a_person_sees_their_own_photo(visitor: "Visitor", home: Home) -> None:
+    visitor.enter(home.person("Anna Lund", photo=True))
+    visitor.click("show them")
+    width = "return document.querySelector('figure img').naturalWidth"
+    assert visitor.driver.execute_script(width) == 160
+
+
 def test_the_keyboard_alone_reaches_the_content_and_everything_in_it(visitor: "Visitor", home: Home) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -1,12 +1,14 @@
 """What the stores of retention, holds and incidents must do, in both kinds of database, also where the process dies."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
-from tests.storage_rig import COMPANY, NOW, OTHER_COMPANY, a_person, created, snapshot, some_faces
+from tests.storage_rig import COMPANY, NOW, OTHER_COMPANY, a_person, created, snapshot, some_faces, stored_bytes
 
 from moretta.core.audit import SearchKind, SearchRecord, new_search_id
 from moretta.core.clock import to_second
@@ -38,15 +40,20 @@ def moment() -> list[datetime]:
 
 
 @pytest.fixture
-def people(engine: Engine, moment: list[datetime]) -> Iterator[SqlRecognitionStore]:
-    store = SqlRecognitionStore(engine, Envelope(MemoryKeyService()), clock=lambda: moment[0])
+def cipher() -> Envelope:
+    return Envelope(MemoryKeyService())
+
+
+@pytest.fixture
+def people(engine: Engine, cipher: Envelope, moment: list[datetime]) -> Iterator[SqlRecognitionStore]:
+    store = SqlRecognitionStore(engine, cipher, clock=lambda: moment[0])
     yield store
     store.close()
 
 
 @pytest.fixture
-def store(engine: Engine) -> SqlRetentionStore:
-    return SqlRetentionStore(engine)
+def store(engine: Engine, cipher: Envelope) -> SqlRetentionStore:
+    return SqlRetentionStore(engine, cipher)
 
 
 @pytest.fixture
@@ -215,8 +222,22 @@ def test_nothing_of_a_held_person_can_be_deleted_until_the_hold_is_released(
     released = store.release(replace(kept, released_at=NOW, released_by="key1", release_reason="settled"))
     assert not released.holds
     assert people.person(COMPANY, person.person_id).state is PersonState.RESTRICTED
-    people.delete_person(COMPANY, person.person_id)
     assert store.hold(COMPANY, kept.hold_id) == released
+    people.delete_person(COMPANY, person.person_id)
+    wordless = replace(released, reason="", placed_by="", release_reason="")
+    assert store.hold(COMPANY, kept.hold_id) == wordless
+    assert store.holds(COMPANY, 10) == [wordless]
+
+
+def test_the_words_of_a_hold_stand_in_no_stored_byte(
+    engine: Engine, store: SqlRetentionStore, people: SqlRecognitionStore, collection: Collection
+) -> None:
+    person = enrolled(people, collection)
+    kept = store.place(replace(a_hold(person), reason="marked-reason", placed_by="marked-office"))
+    store.release(replace(kept, released_at=NOW, released_by="key1", release_reason="marked-release"))
+    found = stored_bytes(engine)
+    assert kept.hold_id.encode() in found
+    assert b"marked" not in found
 
 
 def test_the_database_itself_refuses_to_delete_a_held_person(
@@ -252,6 +273,26 @@ def test_a_person_is_held_once_at_a_time_and_can_be_held_again(
     assert store.holds(OTHER_COMPANY, 10) == []
     with pytest.raises(NotFound):
         store.hold(OTHER_COMPANY, first.hold_id)
+
+
+def test_a_hold_and_a_deletion_at_the_same_moment_never_both_succeed(
+    store: SqlRetentionStore, people: SqlRecognitionStore, collection: Collection
+) -> None:
+    def attempted(act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except (PersonHeld, PersonErased):
+            return False
+        return True
+
+    for _ in range(6):
+        person = enrolled(people, collection)
+        hold = a_hold(person)
+        with ThreadPoolExecutor(2) as pool:
+            placing = pool.submit(attempted, partial(store.place, hold))
+            deleting = pool.submit(attempted, partial(people.delete_person, COMPANY, person.person_id))
+        assert placing.result() is not deleting.result()
+        assert (store.hold_on(person.person_id) is not None) is placing.result()
 
 
 def test_nobody_who_is_gone_or_of_another_company_can_be_held(
@@ -336,17 +377,17 @@ WRITES = ["set_rule", "drop_photos", "place", "release", "keep_run", "incident"]
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("what", WRITES)
 def test_a_write_whose_process_dies_happened_with_its_entry_or_did_not(
-    engine: Engine, people: SqlRecognitionStore, collection: Collection, what: str, when: str
+    engine: Engine, cipher: Envelope, people: SqlRecognitionStore, collection: Collection, what: str, when: str
 ) -> None:
     person = enrolled(people, collection, NOW, "photo1")
     held = enrolled(people, collection)
-    kept = SqlRetentionStore(engine).place(a_hold(held))
+    kept = SqlRetentionStore(engine, cipher).place(a_hold(held))
 
     def kill(step: str) -> None:
         if step == f"{what}:{when}-commit":
             raise Killed
 
-    dying, register = SqlRetentionStore(engine, kill), SqlIncidentStore(engine, kill)
+    dying, register = SqlRetentionStore(engine, cipher, kill), SqlIncidentStore(engine, kill)
     acts: dict[str, Callable[[], object]] = {
         "set_rule": lambda: dying.set_rule(COMPANY, RetentionRule(collection.collection_id, photo_days=3), [TOLD]),
         "drop_photos": lambda: dying.drop_photos(collection.collection_id, ["photo1"], [TOLD]),

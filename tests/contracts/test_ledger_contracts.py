@@ -1,5 +1,7 @@
 """What the transparency log must do on every kind of database: grow, prove, sign, and find out what was tampered with."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -113,6 +115,49 @@ def test_appending_at_once_leaves_no_gap_and_no_entry_twice(database: Database) 
     finally:
         for engine in engines:
             engine.dispose()
+
+
+def test_threads_share_commits_and_each_gets_its_own_places(engine: Engine) -> None:
+    commits: list[str] = []
+
+    def slow(step: str) -> None:
+        commits.append(step)
+        if step == "append:before-commit":
+            time.sleep(0.05)
+
+    ledger = ledger_in(engine, "eu", MemoryKeyService(), slow)
+
+    def append(number: int) -> None:
+        told = [an_entry(number), an_entry(number + 1000)]
+        first, second = ledger.log.append(told)
+        assert second == first + 1
+        assert [found.entry for found in ledger.log.entries(first, 2)] == told
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(append, range(36)))
+    assert ledger.log.size() == 72
+    assert commits.count("append:after-commit") < 18
+    assert checked(ledger) == 72
+
+
+def test_a_commit_that_fails_fails_for_all_whose_entries_were_in_it(engine: Engine) -> None:
+    class Stopped(Exception):
+        pass
+
+    failing = threading.Event()
+
+    def stop(step: str) -> None:
+        if step == "append:before-commit" and failing.is_set():
+            time.sleep(0.02)
+            raise Stopped
+
+    ledger = ledger_in(engine, "eu", MemoryKeyService(), stop)
+    failing.set()
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(ledger.log.append, [an_entry(number)]) for number in range(6)]
+        assert all(isinstance(job.exception(), Stopped) for job in jobs)
+    failing.clear()
+    assert ledger.log.append([an_entry()]) == [0]
 
 
 def test_an_act_that_fails_leaves_no_entry(engine: Engine) -> None:

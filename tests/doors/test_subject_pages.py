@@ -13,6 +13,7 @@ import pytest
 from tests.consent_rig import CONTROLLER, Authenticator
 from tests.recognition_rig import COMPANY
 from tests.rights_rig import trust_of
+from tests.storage_rig import KINDS, a_database
 from tests.subject_place import Home, a_home
 
 from moretta.core.consent_proof import PaperProof
@@ -27,10 +28,13 @@ from moretta.use_cases.retention.holds import place
 ORIGIN = "http://localhost"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with a_home(tmp_path / "place", origin=ORIGIN) as home:
-        yield home
+@pytest.fixture(params=KINDS)
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
+    """In both kinds of database."""
+    with a_database(request.param, request, tmp_path) as database:
+        url = None if database.server is None else str(database.where)
+        with a_home(tmp_path / "place", origin=ORIGIN, database=url) as home:
+            yield home
 
 
 def test_a_person_reads_what_is_stored_of_them_in_plain_words(home: Home) -> None:

@@ -21,6 +21,7 @@ from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.wiring.consent import consents_of
+from moretta.wiring.drill.opened import drills_of
 from moretta.wiring.executor import PoolExecutor, start_executor
 from moretta.wiring.governance import GovernanceDocuments
 from moretta.wiring.housekeeping import Housekeeping
@@ -56,7 +57,7 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
         try:
             with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
                 services = _services(settings, deployment, executor, means)
-                with Housekeeping(_chores(services)):
+                with Housekeeping({**_chores(services), "drill": drills_of(means, settings)}):
                     yield Serving(services, _first_key(deployment))
         finally:
             if loop is not None:

@@ -25,7 +25,7 @@ class PageMaker(Protocol):
 class SubjectDesk:
     """What the pages' addresses share.
 
-    `origin` is where the pages are reached from outside (`https://privacy.example.org`); without one, links have no host, and
+    `origin` is where the pages are reached from outside (`https://host`); without one, links have no host, and
     whether a cookie is for https alone is read off the request. `forget` drops remembered answers of a company that name people.
     """
 

@@ -38,6 +38,10 @@ class Commands(LazyGroup):
             "moretta.cli.notice", "app", "What people are shown before they consent: add a version, list, show."
         ),
         "consent": Entry("moretta.cli.consent", "app", "Record, list and withdraw consents; print receipts."),
+        "rights": Entry(
+            "moretta.cli.rights", "app", "Requests of people about their data: open, follow, answer, hand out, notify."
+        ),
+        "drill": Entry("moretta.cli.drill", "app", "Hold a drill: erase somebody made up, and search every store for them."),
         "subject-link": Entry(
             "moretta.cli.subject_link",
             "subject_link",

@@ -24,6 +24,7 @@ from moretta.core.limits import MediaLimits
 from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbedRequest, FaceReader
 from moretta.sdk import media_in_memory
 from moretta.settings import Settings
+from moretta.use_cases.rights import Rights
 
 STDIN = "-"
 # A decision against: grep's and diff's way of saying no.
@@ -41,12 +42,16 @@ Purpose = Annotated[str | None, typer.Option(help="Why; where it is given, it mu
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Recognition as a command meets it. `count(endpoint, exit_status, number)` keeps a usage record."""
+    """Recognition as a command meets it. `count(endpoint, exit_status, number)` keeps a usage record.
+
+    `rights` are people's own; without them an erasure is not certified.
+    """
 
     people: People
     company_id: str
     limits: MediaLimits
     count: Callable[[str, int, int], object]
+    rights: Rights | None = None
 
     @contextmanager
     def counted(self, endpoint: str, number: int = 1) -> Iterator[None]:
@@ -64,21 +69,24 @@ class Office:
 @contextmanager
 def opened_office() -> Iterator[Office]:
     """Recognition of this deployment, in this process, until the context ends; it works beside a running service."""
-    from moretta.wiring.recognition import opened_recognition
+    from moretta.use_cases.recognition import Recognition
+    from moretta.wiring.recognition import opened_means
+    from moretta.wiring.rights import rights_over
     from moretta.wiring.service import opened
 
     settings = Settings()
     with (
         opened(settings) as deployment,
         closing(LazyWorker(settings)) as worker,
-        opened_recognition(settings, deployment.engine, worker) as people,
+        opened_means(settings, deployment.engine, worker) as means,
     ):
 
         def count(endpoint: str, status: int, number: int) -> None:
             if number:
                 deployment.meter.record(endpoint, status, deployment.company_id, number)
 
-        yield Office(people, deployment.company_id, settings.limits, count)
+        rights = rights_over(means, backup_days=settings.backup_days)
+        yield Office(Recognition(means), deployment.company_id, settings.limits, count, rights)
 
 
 class LazyWorker:

@@ -140,9 +140,17 @@ def restrict(person: PersonId) -> None:
 
 
 @app.command()
-def release(person: PersonId) -> None:
-    """Let a restricted person be compared again."""
-    _set(person, PersonState.ACTIVE, "The person is compared again.")
+def release(
+    person: PersonId,
+    reason: Annotated[str, typer.Option(help="Why: it is recorded, sealed, and a digest of it stands in the log.")],
+) -> None:
+    """Let a restricted person be compared again, for a reason that is recorded."""
+    with opened_office() as office:
+        if office.rights is None:
+            office.people.update_person(office.company_id, person, state=PersonState.ACTIVE)
+        else:
+            office.rights.compare_again(office.company_id, person, reason)
+    note("The person is compared again.")
 
 
 @app.command()
@@ -151,8 +159,14 @@ def erase(person: PersonId, yes: Annotated[bool, typer.Option("--yes", help="Do 
     with opened_office() as office:
         faces = office.people.faces(office.company_id, person)
         confirmed(f"Erase the person with {len(faces)} faces?", yes)
-        office.people.delete_person(office.company_id, person)
+        if office.rights is None:
+            office.people.delete_person(office.company_id, person)
+            certificate = None
+        else:
+            certificate = office.rights.erase(office.company_id, person).certificate.certificate_id
     note(f"Erased, with {len(faces)} faces and {len({face.photo_id for face in faces} - {None})} photos.")
+    if certificate is not None:
+        typer.echo(certificate)
 
 
 def _set(person_id: str, state: PersonState, told: str) -> None:

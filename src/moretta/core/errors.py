@@ -45,6 +45,7 @@ MorettaError
 │   ├── RegionRefused              a place where the collection may not be
 │   └── Conflict                   it changed meanwhile; try again
 ├── ProofRejected                  a signature, proof or signed document does not hold
+├── DrillFailed                    an erasure drill found something of whom it erased
 ├── LogBroken                      the transparency log was changed, cut, forked or rolled back
 ├── ConsentError                   consent is missing, or what was to prove it does not
 │   ├── ConsentRequired            the policy asks for a consent, and there is none (`consent.required`)
@@ -493,6 +494,15 @@ class ProofRejected(MorettaError):
     title = "The proof does not hold"
     status = 422
     exit_code = 65
+
+
+class DrillFailed(MorettaError):
+    """An erasure drill found something of the made-up subject after it was erased, or could not look."""
+
+    code = "drill.failed"
+    title = "The erasure drill failed"
+    status = 500
+    exit_code = 76
 
 
 class LogBroken(MorettaError):

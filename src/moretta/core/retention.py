@@ -91,13 +91,13 @@ def deadlines(rule: RetentionRule, days: int | None, now: datetime) -> Deadlines
 class Hold:
     """A legal hold on one person: nothing of them is erased, and they are not compared, until it is released.
 
-    `reason` and `placed_by` are the operator's own words (a file number, an office; no name): the log has a digest of them alone.
-    `until`: when it is to be looked at again; a hold whose date has passed still holds until somebody releases it, and is told
-    as overdue. `before`: the person's state; releasing leaves them restricted, since they may have asked for it meanwhile, and
-    whoever lifts that does so in a step of its own.
+    `reason`, `placed_by` and `release_reason` are the operator's own words, sealed under the person's data key and empty once
+    that is destroyed; the log has a digest of them alone. `until`: when it is to be looked at again; a hold whose date has passed
+    still holds until somebody releases it, and is told as overdue. `before`: the person's state; releasing leaves them
+    restricted, since they may have asked for it meanwhile, and whoever lifts that does so in a step of its own.
 
     Raises:
-        RequestInvalid: words are missing or too long, or it ends before it begins.
+        RequestInvalid: it ends before it begins.
     """
 
     hold_id: str
@@ -115,8 +115,6 @@ class Hold:
     release_reason: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        require_words(self.reason, "the reason of the hold", MAX_REASON)
-        require_words(self.placed_by, "who placed the hold", MAX_WORDS)
         if self.until <= self.placed_at:
             raise RequestInvalid("expected an end of the hold in the future")
 

@@ -46,7 +46,7 @@ def find_in_files(paths: Sequence[Path], markers: Sequence[bytes]) -> tuple[int,
     """
     asked = {"files": [os.fspath(path.absolute()) for path in paths], "markers": [marker.hex() for marker in markers]}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", byte_scan.__file__],
+        [sys.executable, "-I", byte_scan.__file__],
         input=json.dumps(asked).encode(),
         capture_output=True,
         timeout=_LONGEST_S,

@@ -32,7 +32,8 @@ retention_rules = Table(
     Column("bipa", Boolean, nullable=False),
 )
 
-# A legal hold on one person. `held`: the person while it holds, empty once it is released; nobody is held twice.
+# A legal hold on one person. `held`: the person while it holds, empty once it is released; nobody is held twice. `words`: why, by
+# whom, and why it was released, sealed under the person's data key; emptied when the person is erased.
 holds = Table(
     "holds",
     service_metadata,
@@ -41,15 +42,13 @@ holds = Table(
     Column("person_id", _id, nullable=False),
     Column("held", _id, ForeignKey("persons.person_id"), unique=True),
     Column("collection_id", _id, nullable=False),
-    Column("reason", String, nullable=False),
-    Column("placed_by", String, nullable=False),
     Column("recorded_by", String, nullable=False),  # the id of an API key, or a local user
     Column("placed_at", String, nullable=False),
     Column("until", String, nullable=False),
     Column("state_before", String, nullable=False),
     Column("released_at", String),
     Column("released_by", String, nullable=False),
-    Column("release_reason", String, nullable=False),
+    Column("words", LargeBinary),
 )
 Index("holds_of_company", holds.c.company_id, holds.c.hold_id)
 Index("holds_of_collection", holds.c.collection_id)

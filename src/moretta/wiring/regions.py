@@ -125,6 +125,10 @@ class Regions(Mapping[str, Region]):
     def __len__(self) -> int:
         return len(self._plan.homes())
 
+    def engine_of(self, name: str) -> Engine:
+        """The database of a region; closed with the region. Raises as `regions[name]` does."""
+        return self._found(name).engine
+
     def close(self) -> None:
         """Close what was opened. Idempotent."""
         with self._lock:
@@ -183,7 +187,7 @@ class Regions(Mapping[str, Region]):
                 consents=SqlConsentStore(engine, cipher),
                 reviews=SqlReviewStore(engine),
                 approvals=SqlApprovalStore(engine),
-                retention=SqlRetentionStore(engine),
+                retention=SqlRetentionStore(engine, cipher),
                 incidents=SqlIncidentStore(engine),
                 facts=SqlFactStore(engine),
                 subjects=SqlSubjectAccessStore(engine),

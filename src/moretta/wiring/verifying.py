@@ -20,11 +20,13 @@ from moretta.core.documents import DocumentVerifier, Trust, Verified
 from moretta.core.erasure import CERTIFICATE_TYPE
 from moretta.core.errors import MorettaError, ProofRejected, RequestInvalid
 from moretta.core.notes import parse_note_key
+from moretta.core.retention import RETENTION_REPORT_TYPE
 from moretta.core.signing import PUBLIC_KEY_BYTES, from_base64
 from moretta.keys.signing import is_signed_by
 from moretta.ledger.certificates import verify_certificate
 from moretta.ledger.packages import PACKAGE_TYPE, verify_package
 from moretta.ledger.proofs import CHECKPOINT_TYPE, PROOF_TYPE, verify_checkpoint, verify_proof
+from moretta.ledger.retention_reports import verify_retention_report
 from moretta.ledger.witness import EVIDENCE_TYPE, verify_evidence
 from moretta.wiring.consent_receipts import receipt_verifier
 
@@ -35,6 +37,7 @@ VERIFIERS: Mapping[str, DocumentVerifier] = {
     EVIDENCE_TYPE: verify_evidence,
     CERTIFICATE_TYPE: verify_certificate,
     PACKAGE_TYPE: verify_package,
+    RETENTION_REPORT_TYPE: verify_retention_report,
     RECEIPT_TYPE: receipt_verifier(),
     JWS_TYPE: receipt_verifier(),
 }

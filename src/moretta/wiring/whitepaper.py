@@ -39,7 +39,7 @@ PURPOSE = {
     "erased_persons": "The ids of people who were erased, and when; nothing else about them.",
     "erasures": "How far each erasure is: counts, random ids and commitments; meanwhile, ciphertext windows to look for.",
     "faces": "One protected template each, encrypted under the person's own key, or its place in a packed gallery.",
-    "holds": "Legal holds: which person is kept, your own words for why and by whom, until when, and when it was released.",
+    "holds": "Legal holds: which person is kept until when; your words for why, and by whom, under the person's own key.",
     "import_items": "Which items of an import were dealt with, by a digest that the importer makes of each.",
     "imports": "Imports under way or done.",
     "incidents": "Your breach register: every revision of what happened, what was decided, and who was told when.",

@@ -69,11 +69,16 @@ def test_no_column_could_hold_media_or_measurements() -> None:
     }
     assert binary == {
         "api_keys.secret_hash",
+        "subject_links.secret_hash",
+        "subject_sessions.secret_hash",
         # A random number; a notice's bytes as they were shown; documents and log entries without personal data.
         "consent_challenges.nonce",
         "consent_events.entry",
         "consent_events.record",
         "notices.text",
+        # The operator's own words about an event, and signed reports of counts and ids.
+        "incidents.record",
+        "retention_runs.document",
         # Hashes, entries without personal data, public keys, and a private key that is wrapped.
         "log_checkpoints.root",
         "log_entries.leaf",
@@ -89,6 +94,7 @@ def test_no_column_could_hold_media_or_measurements() -> None:
         # Sealed under a person's own key, or wrapped, or row numbers: `test_storage_no_plaintext.py` searches all files.
         "consents.details",
         "faces.payload",
+        "holds.words",
         "persons.profile",
         "segments.row_numbers",
         "subject_keys.wrapped",

@@ -8,7 +8,16 @@ import pytest
 from tests.governance_rig import Office, an_office
 from tests.recognition_rig import COMPANY, OTHER_COMPANY
 
-from moretta.core.errors import Conflict, NodeUnavailable, NotFound, PersonErased, PersonHeld, RequestInvalid
+from moretta.core.documents import Trust
+from moretta.core.errors import (
+    Conflict,
+    NodeUnavailable,
+    NotFound,
+    PersonErased,
+    PersonHeld,
+    ProofRejected,
+    RequestInvalid,
+)
 from moretta.core.recognition import PersonState, StoreWish
 from moretta.core.retention import (
     BIPA_DAYS,
@@ -19,8 +28,8 @@ from moretta.core.retention import (
     deadlines,
     kept_days,
 )
-from moretta.core.signing import require_signature
 from moretta.keys.signing import is_signed_by
+from moretta.wiring.verifying import verified
 
 DAY = timedelta(days=1)
 
@@ -168,7 +177,13 @@ def test_the_report_of_a_sweep_is_signed_names_no_person_and_tells_holds_as_exce
         office.retention.sweep()
         (run,) = office.retention.runs(COMPANY)
         document = json.loads(run.document)
-        require_signature(document, [office.place.region.signing.signer().public_key], is_signed_by)
+        trust = Trust((office.place.region.signing.signer().public_key,), is_signed_by)
+        assert (
+            "1 persons erased, 0 photos destroyed, 1 kept by a legal hold"
+            in verified(run.document, trust).statements[1]
+        )
+        with pytest.raises(ProofRejected):
+            verified(run.document.replace(b'"persons_erased":1', b'"persons_erased":2'), trust)
         (told,) = document["collections"]
         assert (told["persons_erased"], told["certificates"]) == (1, [certificate])
         assert [exception["hold_id"] for exception in told["exceptions"]] == [hold_id]

@@ -1,4 +1,4 @@
-"""Whether somebody is held, asked by every transaction that would delete something of a person.
+"""Whether somebody is held, asked by every transaction that would delete something of a person; and what goes with the person.
 
 Belongs here: the check, which its callers make after they locked the collection: placing a hold locks it too, so neither passes
 the other unseen. Does not belong here: placing and releasing (see `retention`).
@@ -20,3 +20,9 @@ def require_not_held(connection: Connection, people: Select[tuple[str]] | Iterab
         raise PersonHeld(
             "a legal hold keeps what would be deleted; release it first, with a reason: `moretta retention release`"
         )
+
+
+def forget_words_about(connection: Connection, people: Select[tuple[str]]) -> None:
+    """Empty what was said of released holds on these people, who are being erased in this transaction."""
+    theirs = (holds.c.person_id.in_(people), holds.c.words.is_not(None))
+    connection.execute(holds.update().where(*theirs).values(words=None))

@@ -8,22 +8,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy import Connection, Engine, Select, exists, select
 
 from moretta.core.clock import Clock, from_second, to_second, utc_now
 from moretta.core.errors import Conflict, NotFound
+from moretta.core.key_service import SubjectCipher
 from moretta.core.ledger import LogEntry
 from moretta.core.recognition import PersonState
 from moretta.core.retention import Deadlines, Hold, OverdueFace, RetentionRule, RetentionRun
 from moretta.storage import ledger
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
 from moretta.storage.governance import overdue
-from moretta.storage.governance.rows import AnyRow, hold_values, rule_values, to_hold, to_rule
+from moretta.storage.governance.rows import AnyRow, hold_values, rule_values, seal_words, to_hold, to_rule
 from moretta.storage.ledger.comparing import note_comparable
 from moretta.storage.recognition.collections import advance, lock_collection
 from moretta.storage.recognition.outside import Kind, doom
 from moretta.storage.recognition.persons import find_person
-from moretta.storage.schema import faces, persons
+from moretta.storage.recognition.sealed import OpenedKeys
+from moretta.storage.schema import faces, persons, subject_keys
 from moretta.storage.tables_governance import holds, retention_rules, retention_runs
 
 
@@ -33,8 +35,14 @@ class SqlRetentionStore:
     Each write passes two checkpoints, `<what>:before-commit` and `<what>:after-commit`.
     """
 
-    def __init__(self, engine: Engine, checkpoint: Checkpoint = no_checkpoint, clock: Clock = utc_now) -> None:
-        self._engine, self._checkpoint, self._clock = engine, checkpoint, clock
+    def __init__(
+        self,
+        engine: Engine,
+        cipher: SubjectCipher,
+        checkpoint: Checkpoint = no_checkpoint,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._engine, self._cipher, self._checkpoint, self._clock = engine, cipher, checkpoint, clock
 
     def rule(self, collection_id: str) -> RetentionRule:
         """As `RetentionStore.rule`."""
@@ -83,6 +91,7 @@ class SqlRetentionStore:
 
     def place(self, hold: Hold, entries: Sequence[LogEntry] = ()) -> Hold:
         """As `RetentionStore.place`."""
+        words = self._sealed(hold)
         with self._writing("place") as connection:
             collection = lock_collection(connection, hold.collection_id, hold.company_id)
             person = find_person(connection, hold.person_id, hold.company_id)
@@ -91,7 +100,7 @@ class SqlRetentionStore:
             if _holding(connection, hold.person_id) is not None:
                 raise Conflict("expected a person who is not held; release the hold that is on them, or let it stand")
             kept = replace(hold, before=PersonState(person.state))
-            connection.execute(holds.insert().values(hold_values(kept)))
+            connection.execute(holds.insert().values(**hold_values(kept), words=words))
             if kept.before.comparable:
                 advance(connection, collection)
                 mine = persons.c.person_id == hold.person_id
@@ -102,37 +111,39 @@ class SqlRetentionStore:
 
     def release(self, released: Hold, entries: Sequence[LogEntry] = ()) -> Hold:
         """As `RetentionStore.release`."""
-        mine = holds.c.hold_id == released.hold_id
+        mine, words = holds.c.hold_id == released.hold_id, self._sealed(released)
         with self._writing("release") as connection:
             lock_collection(connection, released.collection_id, released.company_id)
-            standing = to_hold(_find_hold(connection, released.company_id, released.hold_id))
-            if not standing.holds:
+            standing = _find_hold(connection, released.company_id, released.hold_id)
+            if standing.held is None:
                 raise Conflict("expected a hold that holds; this one was released already")
-            kept = replace(released, before=standing.before)
-            connection.execute(holds.update().where(mine).values(hold_values(kept)))
+            kept = replace(released, before=PersonState(standing.state_before))
+            connection.execute(holds.update().where(mine).values(**hold_values(kept), words=words))
             ledger.append(connection, entries)
         return kept
 
     def hold(self, company_id: str, hold_id: str) -> Hold:
         """As `RetentionStore.hold`."""
         with reading(self._engine) as connection:
-            return to_hold(_find_hold(connection, company_id, hold_id))
+            return to_hold(_find_hold(connection, company_id, hold_id), OpenedKeys(self._cipher))
 
     def holds(self, company_id: str, limit: int, after: str | None = None, *, active: bool = False) -> list[Hold]:
         """As `RetentionStore.holds`."""
-        query = select(holds).where(holds.c.company_id == company_id).order_by(holds.c.hold_id)
+        query = _with_key().where(holds.c.company_id == company_id).order_by(holds.c.hold_id)
         if after is not None:
             query = query.where(holds.c.hold_id > after)
         if active:
             query = query.where(holds.c.held.is_not(None))
         with reading(self._engine) as connection:
-            return [to_hold(row) for row in connection.execute(query.limit(limit)).all()]
+            rows = connection.execute(query.limit(limit)).all()
+        keys = OpenedKeys(self._cipher)
+        return [to_hold(row, keys) for row in rows]
 
     def hold_on(self, person_id: str) -> Hold | None:
         """As `RetentionStore.hold_on`."""
         with reading(self._engine) as connection:
             row = _holding(connection, person_id)
-        return None if row is None else to_hold(row)
+        return None if row is None else to_hold(row, OpenedKeys(self._cipher))
 
     def keep_run(self, run: RetentionRun, entries: Sequence[LogEntry] = ()) -> None:
         """As `RetentionStore.keep_run`."""
@@ -157,6 +168,12 @@ class SqlRetentionStore:
             RetentionRun(row.run_id, row.company_id, from_second(row.ended_at), bytes(row.document)) for row in rows
         ]
 
+    def _sealed(self, hold: Hold) -> bytes:
+        """The words of a hold, sealed before a transaction begins, so that no lock waits for a key service."""
+        with reading(self._engine) as connection:
+            person = find_person(connection, hold.person_id, hold.company_id)
+        return seal_words(self._cipher, self._cipher.opened(hold.person_id, person.wrapped), hold)
+
     @contextmanager
     def _writing(self, what: str) -> Iterator[Connection]:
         with writing_rows(self._engine) as connection:
@@ -166,12 +183,17 @@ class SqlRetentionStore:
 
 
 def _holding(connection: Connection, person_id: str) -> AnyRow | None:
-    return connection.execute(select(holds).where(holds.c.held == person_id)).one_or_none()
+    return connection.execute(_with_key().where(holds.c.held == person_id)).one_or_none()
+
+
+def _with_key() -> Select[tuple[object, ...]]:
+    held = subject_keys.c.person_id == holds.c.person_id
+    return select(holds, subject_keys.c.wrapped).join(subject_keys, held, isouter=True)
 
 
 def _find_hold(connection: Connection, company_id: str, hold_id: str) -> AnyRow:
     mine = (holds.c.hold_id == hold_id, holds.c.company_id == company_id)
-    row = connection.execute(select(holds).where(*mine)).one_or_none()
+    row = connection.execute(_with_key().where(*mine)).one_or_none()
     if row is None:
         raise NotFound("expected the id of a hold of this company; list them to see the ids")
     return row

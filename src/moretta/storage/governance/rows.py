@@ -1,4 +1,7 @@
-"""Holds, rules and incidents as rows and back. Belongs here: their form alone; no transactions."""
+"""Holds, rules and incidents as rows and back, and what is sealed of a hold.
+
+Belongs here: their form. Does not belong here: transactions.
+"""
 
 import json
 from datetime import datetime
@@ -7,9 +10,14 @@ from sqlalchemy import Row
 
 from moretta.core.clock import from_second, to_second
 from moretta.core.incidents import AffectedQuery, BreachKind, Decision, Incident, Risk
+from moretta.core.key_service import Place, SubjectCipher, SubjectKey
 from moretta.core.recognition import PersonState
 from moretta.core.retention import CountsFrom, Hold, RetentionRule
 from moretta.core.usage import canonical_json
+from moretta.storage.recognition.sealed import OpenedKeys
+
+# A sealed value is as long as what it holds: padding hides it but for steps of this many bytes.
+_STEP = 256
 
 AnyRow = Row[tuple[object, ...]]
 
@@ -22,34 +30,42 @@ def hold_values(hold: Hold) -> dict[str, object]:
         "person_id": hold.person_id,
         "held": hold.person_id if hold.holds else None,
         "collection_id": hold.collection_id,
-        "reason": hold.reason,
-        "placed_by": hold.placed_by,
         "recorded_by": hold.recorded_by,
         "placed_at": to_second(hold.placed_at),
         "until": to_second(hold.until),
         "state_before": hold.before.value,
         "released_at": _text(hold.released_at),
         "released_by": hold.released_by,
-        "release_reason": hold.release_reason,
     }
 
 
-def to_hold(row: AnyRow) -> Hold:
-    """The hold that a row stands for."""
+def seal_words(cipher: SubjectCipher, key: SubjectKey, hold: Hold) -> bytes:
+    """The operator's words about a hold, sealed; as long as they are, but for steps of `_STEP` bytes."""
+    words = {"reason": hold.reason, "placed_by": hold.placed_by, "release_reason": hold.release_reason}
+    text = json.dumps(words, ensure_ascii=False).encode()
+    return cipher.seal(key, _words_of(hold.hold_id), text.ljust(-(-len(text) // _STEP) * _STEP))
+
+
+def to_hold(row: AnyRow, keys: OpenedKeys) -> Hold:
+    """The hold that a row (with its person's wrapped key) stands for; without words once the person is erased."""
+    words = {"reason": "", "placed_by": "", "release_reason": ""}
+    if row.words is not None and row.wrapped is not None:
+        key = keys.key(row.person_id, bytes(row.wrapped))
+        words = json.loads(keys.cipher.open(key, _words_of(row.hold_id), bytes(row.words)))
     return Hold(
         hold_id=row.hold_id,
         company_id=row.company_id,
         person_id=row.person_id,
         collection_id=row.collection_id,
-        reason=row.reason,
-        placed_by=row.placed_by,
+        reason=words["reason"],
+        placed_by=words["placed_by"],
         recorded_by=row.recorded_by,
         placed_at=from_second(row.placed_at),
         until=from_second(row.until),
         before=PersonState(row.state_before),
         released_at=_moment(row.released_at),
         released_by=row.released_by,
-        release_reason=row.release_reason,
+        release_reason=words["release_reason"],
     )
 
 
@@ -98,6 +114,10 @@ def _to_query(told: dict[str, str | None]) -> AffectedQuery:
     return AffectedQuery(
         told["collection_id"], told["region"], _moment(told["since"]), _moment(told["until"]), told["key_id"]
     )
+
+
+def _words_of(hold_id: str) -> Place:
+    return Place("holds", hold_id, "words")
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -15,6 +15,7 @@ from moretta.core.ledger_store import LogHead, StoredCheckpoint, StoredLeaf
 from moretta.core.merkle import Node, consistency_hashes, inclusion_hashes
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger.appending import append, read_head
+from moretta.storage.ledger.grouping import GroupedAppend
 from moretta.storage.ledger.nodes import edge_at, node_reader, stored_bytes
 from moretta.storage.tables_ledger import log_checkpoints, log_cosignatures, log_entries, log_head, log_nodes
 from moretta.storage.upsert import insert_into
@@ -31,14 +32,11 @@ class SqlLedger:
     def __init__(self, engine: Engine, checkpoint: Checkpoint = no_checkpoint) -> None:
         self._engine = engine
         self._checkpoint = checkpoint
+        self._grouped = GroupedAppend(self._committed)
 
     def append(self, entries: Sequence[LogEntry]) -> list[int]:
-        """As `LedgerStore.append`."""
-        with writing_rows(self._engine) as connection:
-            indexes = append(connection, entries)
-            self._checkpoint("append:before-commit")
-        self._checkpoint("append:after-commit")
-        return indexes
+        """As `LedgerStore.append`; threads that append at the same moment share a commit."""
+        return self._grouped.append(entries)
 
     def head(self) -> LogHead:
         """As `LedgerStore.head`."""
@@ -146,6 +144,13 @@ class SqlLedger:
                 number += 1
             if len(page) < _PAGE:
                 return
+
+    def _committed(self, entries: Sequence[LogEntry]) -> list[int]:
+        with writing_rows(self._engine) as connection:
+            indexes = append(connection, entries)
+            self._checkpoint("append:before-commit")
+        self._checkpoint("append:after-commit")
+        return indexes
 
 
 def _require_length(connection: Connection, size: int) -> None:

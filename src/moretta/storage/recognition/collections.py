@@ -11,7 +11,7 @@ from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState, Thresholds
 from moretta.storage.consents.forgetting import forget_challenges, forget_people
-from moretta.storage.governance.holding import require_not_held
+from moretta.storage.governance.holding import forget_words_about, require_not_held
 from moretta.storage.ledger.comparing import forget_comparisons_in, forget_comparisons_of
 from moretta.storage.recognition.outside import Kind, doom, take
 from moretta.storage.rights.forgetting import forget_requests_of
@@ -116,6 +116,7 @@ def delete_collection(connection: Connection, collection_id: str, company_id: st
     forget_comparisons_in(connection, collection_id)
     forget_people(connection, its_people)
     forget_requests_of(connection, its_people)
+    forget_words_about(connection, its_people)
     forget_links_of(connection, its_people)
     forget_challenges(connection, collection_id)
     connection.execute(import_items.delete().where(import_items.c.import_id.in_(its_imports)))

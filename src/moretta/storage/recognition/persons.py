@@ -9,7 +9,7 @@ from moretta.core.clock import from_second, to_second
 from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Person, PersonState
 from moretta.storage.consents.forgetting import forget_people
-from moretta.storage.governance.holding import require_not_held
+from moretta.storage.governance.holding import forget_words_about, require_not_held
 from moretta.storage.ledger.comparing import forget_comparisons_of
 from moretta.storage.recognition.collections import advance, lock_collection
 from moretta.storage.recognition.faces import face_rows, remove_faces
@@ -112,6 +112,7 @@ def delete_person(connection: Connection, person_id: str, company_id: str, now: 
     forget_comparisons_of(connection, them)
     forget_people(connection, them)
     forget_requests_of(connection, them)
+    forget_words_about(connection, them)
     forget_links_of(connection, them)
     connection.execute(subject_keys.delete().where(subject_keys.c.person_id == person_id))
     connection.execute(persons.delete().where(persons.c.person_id == person_id))

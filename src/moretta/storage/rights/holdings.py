@@ -19,7 +19,7 @@ OUTLIVING: dict[str, tuple[str, ...]] = {
     "consents": ("details",),
     "erased_persons": (),
     "erasures": (),
-    "holds": (),
+    "holds": ("words",),
     "rights_requests": ("details",),
     "subject_sessions": (),
 }

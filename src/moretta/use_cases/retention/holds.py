@@ -10,7 +10,7 @@ from datetime import datetime
 
 from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.recognition import IdKind, new_id
-from moretta.core.retention import MAX_REASON, Hold, require_words
+from moretta.core.retention import MAX_REASON, MAX_WORDS, Hold, require_words
 from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.means import Means, Region
 
@@ -19,6 +19,8 @@ def place(
     means: Means, company_id: str, person_id: str, reason: str, placed_by: str, until: datetime, recorded_by: str
 ) -> Hold:
     """See `Retention.place_hold`."""
+    require_words(reason, "the reason of the hold", MAX_REASON)
+    require_words(placed_by, "who placed the hold", MAX_WORDS)
     region = means.home(person_id, IdKind.PERSON)
     person = region.store.person(company_id, person_id)
     hold = Hold(

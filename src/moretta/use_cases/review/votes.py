@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import PolicyProhibited, RecognitionError, RequestInvalid
+from moretta.core.policy import Output
 from moretta.core.recognition import IdKind
 from moretta.core.review import Choice, Proposal, ProposedFace, ReviewState, Vote, sole_choices
 from moretta.use_cases.recognition.collections import require_page
@@ -19,7 +20,9 @@ MAX_REVIEWER = 200
 
 def proposal(means: Means, company_id: str, proposal_id: str) -> Proposal:
     """See `Reviews.proposal`."""
-    return _as_of_now(means, means.home(proposal_id, IdKind.REVIEW).reviews.proposal(company_id, proposal_id))
+    found = means.home(proposal_id, IdKind.REVIEW).reviews.proposal(company_id, proposal_id)
+    _require_allowed(means, found)
+    return _as_of_now(means, found)
 
 
 def result(means: Means, company_id: str, proposal_id: str) -> Proposal:
@@ -42,7 +45,8 @@ def listed(
     require_page(limit)
     where = means.region(region) if after is None else means.home(after, IdKind.REVIEW)
     where.reviews.sweep(means.clock())
-    return [_as_of_now(means, one) for one in where.reviews.proposals(company_id, limit, after, state=state)]
+    found = where.reviews.proposals(company_id, limit, after, state=state)
+    return [_as_of_now(means, _if_allowed(means, one)) for one in found]
 
 
 def confirm(
@@ -51,6 +55,7 @@ def confirm(
     """See `Reviews.confirm`."""
     region = means.home(proposal_id, IdKind.REVIEW)
     found = region.reviews.proposal(company_id, proposal_id)
+    _require_allowed(means, found)
     is_open = found.is_open(means.clock())
     chosen = frozenset(choices) if choices is not None else sole_choices(found) if is_open else frozenset()
     return _vote(means, found, Vote(_require_reviewer(reviewer), _now(means), confirms=True, choices=chosen))
@@ -71,6 +76,22 @@ def _vote(means: Means, found: Proposal, vote: Vote) -> Proposal:
     entries = told(means, found, step, subjects(region, about), reviewer=vote.reviewer)
     means.checkpoint("vote:before")
     return region.reviews.vote(found.company_id, found.proposal_id, vote, entries)
+
+
+def _require_allowed(means: Means, found: Proposal) -> None:
+    """Raises as `Guard.require`: nobody is told who it is where the policy, or an approval's end, forbids the match by now."""
+    _, collection = means.opened(found.company_id, found.collection_id)
+    outputs = frozenset({Output.BANDS}) if collection.bands else frozenset()
+    means.guard.on(collection, found.action, outputs=outputs)
+
+
+def _if_allowed(means: Means, found: Proposal) -> Proposal:
+    """The proposal, without its candidates where the policy forbids the match by now."""
+    try:
+        _require_allowed(means, found)
+    except (PolicyProhibited, RecognitionError):
+        return replace(found, faces=tuple(replace(face, candidates=()) for face in found.faces))
+    return found
 
 
 def _as_of_now(means: Means, found: Proposal) -> Proposal:
