@@ -59,7 +59,7 @@ def test_who_is_over_their_time_is_erased_with_a_certificate_and_who_is_held_is_
             assert verified(document, trust).type == "moretta.erasure-certificate.v1"
         (run,) = office.retention.runs(COMPANY)
         assert verified(run.document, trust).type == "moretta.retention-report.v1"
-        (told,) = json.loads(run.document)["collections"]
+        told = json.loads(run.document)
         assert (set(told["certificates"]), len(told["exceptions"])) == (set(done.certificates), 1)
         for person_id in ids[1:]:
             with pytest.raises(PersonErased):

@@ -7,8 +7,9 @@ person's last interaction, whichever is first. A hold rests on GDPR Art. 17(3)(e
 compared.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -157,6 +158,19 @@ class CollectionSwept:
     def is_empty(self) -> bool:
         """Whether nothing was to be done."""
         return not (self.due or self.photos)
+
+    def and_also(self, other: "CollectionSwept") -> "CollectionSwept":
+        """Both parts of one collection's sweep together."""
+        failed = Counter(dict(self.failed)) + Counter(dict(other.failed))
+        return replace(
+            self,
+            due=self.due + other.due,
+            erased=self.erased + other.erased,
+            photos=self.photos + other.photos,
+            held=self.held + other.held,
+            failed=tuple(sorted(failed.items())),
+            certificates=self.certificates + other.certificates,
+        )
 
 
 @dataclass(frozen=True, slots=True)

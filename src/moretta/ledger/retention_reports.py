@@ -19,16 +19,12 @@ def verify_retention_report(content: bytes, trust: Trust) -> Verified:
     if document.get("type") != RETENTION_REPORT_TYPE:
         raise ProofRejected("expected the report of a retention sweep, got another document")
     key = require_signature(document, trust.keys, trust.check)
-    collections = document.get("collections")
-    if not isinstance(collections, list) or not all(isinstance(one, dict) for one in collections):
-        raise ProofRejected("expected a report that names collections")
-    statements = [
-        f"sweep {document.get('run_id')} of company {document.get('company_id')}, ended {document.get('ended_at')}"
-    ]
-    for one in collections:
-        kept = one.get("exceptions")
-        statements.append(
-            f"{one.get('collection_id')}: {one.get('persons_erased')} persons erased, {one.get('photos_destroyed')} photos "
-            f"destroyed, {len(kept) if isinstance(kept, list) else 'some'} kept by a legal hold"
-        )
-    return Verified(RETENTION_REPORT_TYPE, key, tuple(statements))
+    kept = document.get("exceptions")
+    if not isinstance(kept, list):
+        raise ProofRejected("expected a report that names its exceptions")
+    statements = (
+        f"sweep {document.get('run_id')} of collection {document.get('collection_id')}, ended {document.get('ended_at')}",
+        f"{document.get('persons_erased')} persons erased, {document.get('photos_destroyed')} photos destroyed, {len(kept)} "
+        "persons kept by a legal hold",
+    )
+    return Verified(RETENTION_REPORT_TYPE, key, statements)

@@ -29,6 +29,7 @@ from moretta.core.retention import (
     kept_days,
 )
 from moretta.keys.signing import is_signed_by
+from moretta.use_cases.retention import sweep
 from moretta.wiring.verifying import verified
 
 DAY = timedelta(days=1)
@@ -179,19 +180,44 @@ def test_the_report_of_a_sweep_is_signed_names_no_person_and_tells_holds_as_exce
         document = json.loads(run.document)
         trust = Trust((office.place.region.signing.signer().public_key,), is_signed_by)
         assert (
-            "1 persons erased, 0 photos destroyed, 1 kept by a legal hold"
+            "1 persons erased, 0 photos destroyed, 1 persons kept by a legal hold"
             in verified(run.document, trust).statements[1]
         )
         with pytest.raises(ProofRejected):
             verified(run.document.replace(b'"persons_erased":1', b'"persons_erased":2'), trust)
-        (told,) = document["collections"]
-        assert (told["persons_erased"], told["certificates"]) == (1, [certificate])
-        assert [exception["hold_id"] for exception in told["exceptions"]] == [hold_id]
+        assert (document["persons_erased"], document["certificates"]) == (1, [certificate])
+        assert [exception["hold_id"] for exception in document["exceptions"]] == [hold_id]
         assert b"per_local" not in run.document
         assert b"4711" not in run.document
         assert office.retention.runs(OTHER_COMPANY) == []
         assert "4711" not in json.dumps(office.entries())
         assert one not in json.dumps(office.entries())
+
+
+def test_a_long_sweep_is_reported_piece_by_piece_so_that_a_crash_loses_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "PAGE", 2)
+    reported = 0
+
+    def kill(step: str) -> None:
+        nonlocal reported
+        reported += step == "retention:reported"
+        if reported == 1 and step == "retention:erased":
+            raise Killed
+
+    with an_office(tmp_path, checkpoint=kill) as office:
+        for name in ("anna", "bert", "cleo", "dora"):
+            office.place.enrolled(office.collection_id, name, f"{name}/1")
+        office.clock.offset = 61 * DAY
+        with pytest.raises(Killed):
+            office.retention.sweep()
+        collection_id = office.collection_id
+        assert [json.loads(run.document)["persons_erased"] for run in office.retention.runs(COMPANY)] == [2]
+    with an_office(tmp_path) as office:
+        office.clock.offset = 61 * DAY
+        (done,) = office.retention.sweep()
+        assert (done.collection_id, done.due, done.erased) == (collection_id, 1, 1)
 
 
 def test_an_erasure_that_fails_is_told_by_its_code_and_done_by_the_next_sweep(tmp_path: Path) -> None:

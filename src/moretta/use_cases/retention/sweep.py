@@ -41,15 +41,17 @@ REASON = "retention"
 
 def sweep(means: RetentionMeans, *, dry_run: bool) -> list[CollectionSwept]:
     """See `Retention.sweep`."""
-    recognition = means.recognition
     done: list[CollectionSwept] = []
-    for name in sorted(recognition.regions):
-        region = recognition.regions[name]
-        here = [_collection(means, region, one, dry_run=dry_run) for one in _collections(region)]
-        touched = [one for one in here if not one.is_empty]
-        if not dry_run:
-            _report(recognition, region, touched)
-        done += touched
+    for name in sorted(means.recognition.regions):
+        region = means.recognition.regions[name]
+        for collection in _collections(region):
+            whole = CollectionSwept(collection.collection_id, collection.company_id)
+            for part in _parts(means, region, collection, dry_run=dry_run):
+                if not dry_run and (part.erased or part.photos):
+                    _report(means.recognition, region, part)
+                whole = whole.and_also(part)
+            if not whole.is_empty:
+                done.append(whole)
     return done
 
 
@@ -70,22 +72,36 @@ def _collections(region: Region) -> Iterator[Collection]:
         after = page[-1].collection_id
 
 
-def _collection(means: RetentionMeans, region: Region, collection: Collection, *, dry_run: bool) -> CollectionSwept:
+def _parts(
+    means: RetentionMeans, region: Region, collection: Collection, *, dry_run: bool
+) -> Iterator[CollectionSwept]:
+    """What is done of a collection, a page of persons at a time, so that a report is not long in coming."""
     limits = limits_of(means.recognition, region, collection, means.recognition.clock())
-    due, held, erased = 0, [], 0
+    for page in _over_time(region, collection, limits):
+        yield _persons(means, region, collection, page, dry_run=dry_run)
+    photos = _photos(means.recognition, region, collection, limits, dry_run=dry_run)
+    yield CollectionSwept(collection.collection_id, collection.company_id, photos=photos)
+
+
+def _persons(
+    means: RetentionMeans, region: Region, collection: Collection, person_ids: list[str], *, dry_run: bool
+) -> CollectionSwept:
+    held: list[Hold] = []
     certificates: list[str] = []
     failed: Counter[str] = Counter()
-    for person_id in _over_time(region, collection, limits):
-        due += 1
+    erased = 0
+    for person_id in person_ids:
         hold = region.retention.hold_on(person_id)
         if hold is not None:
             held.append(hold)
         elif not dry_run:
             try:
                 certificate = means.erase(collection.company_id, person_id, REASON)
-            except (PersonErased, NotFound):  # somebody else was faster
-                continue
-            except PersonHeld:  # placed at this moment: the next sweep tells it
+            except (
+                PersonErased,
+                NotFound,
+                PersonHeld,
+            ):  # somebody else was faster, or a hold was placed at this moment
                 continue
             except MorettaError as error:
                 _log.warning("retention.pending: %s", error.code)
@@ -97,20 +113,20 @@ def _collection(means: RetentionMeans, region: Region, collection: Collection, *
     return CollectionSwept(
         collection.collection_id,
         collection.company_id,
-        due=due,
+        due=len(person_ids),
         erased=erased,
-        photos=_photos(means.recognition, region, collection, limits, dry_run=dry_run),
         held=tuple(held),
         failed=tuple(sorted(failed.items())),
         certificates=tuple(certificates),
     )
 
 
-def _over_time(region: Region, collection: Collection, limits: Deadlines) -> Iterator[str]:
+def _over_time(region: Region, collection: Collection, limits: Deadlines) -> Iterator[list[str]]:
     after = None
     while limits.limits_persons:
         page = region.retention.overdue_persons(collection.collection_id, limits, PAGE, after)
-        yield from page
+        if page:
+            yield page
         if len(page) < PAGE:
             return
         after = page[-1]
@@ -147,50 +163,41 @@ def _drop(means: Means, region: Region, collection: Collection, faces: list[Over
     return dropped
 
 
-def _report(means: Means, region: Region, swept: list[CollectionSwept]) -> None:
-    """A signed report for each company of which something was destroyed; what a hold kept is told as an exception."""
-    for company_id in sorted({one.company_id for one in swept if one.erased or one.photos}):
-        mine = [one for one in swept if one.company_id == company_id]
-        now = means.clock().replace(microsecond=0)
-        run_id = new_id(IdKind.RETENTION_RUN, region.name)
-        fields = report_fields(run_id, company_id, region.name, now, mine)
-        document = canonical_json(signed_document(fields, region.signing.signer()))
-        facts: dict[str, acts.Fact] = {
-            "run": run_id,
-            "change": "swept",
-            "erased": sum(one.erased for one in mine),
-            "photos": sum(one.photos for one in mine),
-            "held": sum(len(one.held) for one in mine),
-        }
-        entry = acts.entry(
-            EntryKind.RETENTION, means.clock, company_id, facts, document=hashlib.sha256(document).digest()
-        )
-        region.retention.keep_run(RetentionRun(run_id, company_id, now, document), [entry])
-        means.checkpoint("retention:reported")
+def _report(means: Means, region: Region, swept: CollectionSwept) -> None:
+    """A signed report of what was destroyed; what a hold kept is told as an exception."""
+    now = means.clock().replace(microsecond=0)
+    run_id = new_id(IdKind.RETENTION_RUN, region.name)
+    signed = signed_document(report_fields(run_id, region.name, now, swept), region.signing.signer())
+    document = canonical_json(signed)
+    facts: dict[str, acts.Fact] = {
+        "run": run_id,
+        "collection": swept.collection_id,
+        "change": "swept",
+        "erased": swept.erased,
+        "photos": swept.photos,
+        "held": len(swept.held),
+    }
+    digest = hashlib.sha256(document).digest()
+    entry = acts.entry(EntryKind.RETENTION, means.clock, swept.company_id, facts, document=digest)
+    region.retention.keep_run(RetentionRun(run_id, swept.company_id, now, document), [entry])
+    means.checkpoint("retention:reported")
 
 
-def report_fields(
-    run_id: str, company_id: str, region: str, now: datetime, swept: list[CollectionSwept]
-) -> dict[str, object]:
-    """A sweep as JSON, before it is signed. No person and no reason of a hold is in it."""
+def report_fields(run_id: str, region: str, now: datetime, swept: CollectionSwept) -> dict[str, object]:
+    """A report as JSON, before it is signed. No person and no reason of a hold is in it."""
     return {
         "type": RETENTION_REPORT_TYPE,
         "run_id": run_id,
-        "company_id": company_id,
+        "company_id": swept.company_id,
         "region": region,
         "ended_at": to_second(now),
-        "collections": [
-            {
-                "collection_id": one.collection_id,
-                "over_their_time": one.due,
-                "persons_erased": one.erased,
-                "photos_destroyed": one.photos,
-                "certificates": list(one.certificates),
-                "exceptions": [_exception(hold) for hold in one.held],
-                "failed": dict(one.failed),
-            }
-            for one in swept
-        ],
+        "collection_id": swept.collection_id,
+        "over_their_time": swept.due,
+        "persons_erased": swept.erased,
+        "photos_destroyed": swept.photos,
+        "certificates": list(swept.certificates),
+        "exceptions": [_exception(hold) for hold in swept.held],
+        "failed": dict(swept.failed),
     }
 
 
