@@ -76,6 +76,13 @@ def test_no_column_could_hold_media_or_measurements() -> None:
         "consent_events.entry",
         "consent_events.record",
         "notices.text",
+        # Policies as written; certificates of counts and commitments, and how far an erasure is; requests' words are sealed.
+        "certificates.body",
+        "certificates.document",
+        "certificates.entry",
+        "erasures.record",
+        "policies.content",
+        "rights_requests.details",
         # The operator's own words about an event, and signed reports of counts and ids.
         "incidents.record",
         "retention_runs.document",
