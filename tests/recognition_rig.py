@@ -184,7 +184,10 @@ def opened(
     database: str | None = None,
     policy: Policy = OPEN,
 ) -> Iterator[Place]:
-    """The region `local` in `root`; opened again, it finds what was there. `trio`: its parties, for `shares`; `database`: a URL."""
+    """The region `local` in `root`; opened again, it finds what was there.
+
+    `trio`: its parties, for `shares`; `database`: a URL.
+    """
     root.mkdir(exist_ok=True, mode=0o700)
     engine = open_database(database or root / "moretta.db")
     master = FileKeyService(root / "keys")
