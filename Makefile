@@ -51,6 +51,7 @@ soak: setup
 bench: setup
 	$(BIN)/python -m benchmarks --write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.recognition --write benchmarks/RECOGNITION.md
+	$(BIN)/python -m benchmarks.accountability --write benchmarks/ACCOUNTABILITY.md
 
 docs: setup
 	$(BIN)/moretta docs docs
