@@ -116,13 +116,22 @@ def show(
             help="A preset to begin a file with; left out: the policy in force, as JSON.", metavar="[PRESET]"
         ),
     ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="The policy that held once, by the hash that entries of the log tell.")
+    ] = None,
 ) -> None:
-    """Print the policy in force as JSON, or a preset as a file to begin with."""
+    """Print the policy in force as JSON, one that held once, or a preset as a file to begin with."""
     from moretta.wiring.policy import policy_in_force
     from moretta.wiring.policy_file import preset_text
 
     if preset is not None:
         typer.echo(preset_text(preset), nl=False)
+        return
+    if sha256 is not None:
+        from moretta.cli.reviews import opened_reviews
+
+        with opened_reviews() as desk:
+            typer.echo(desk.approvals.policy(sha256))
         return
     policy = policy_in_force(Settings())
     typer.echo(json.dumps({**policy.fields(), "sha256": policy.sha256}, indent=2, ensure_ascii=False))

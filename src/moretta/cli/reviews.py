@@ -33,7 +33,9 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class ReviewDesk:
+    """Reviews and approvals as a command meets them."""
+
     reviews: Reviews
     approvals: Approvals
     company_id: str
@@ -46,7 +48,7 @@ def list_reviews(
     json_out: Json = None,
 ) -> None:
     """Matches that wait for people to confirm them."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         found = desk.reviews.proposals(desk.company_id, _PAGE, None, state=state, region=region)
         while len(found) % _PAGE == 0 and found:
             page = desk.reviews.proposals(desk.company_id, _PAGE, found[-1].proposal_id, state=state)
@@ -67,7 +69,7 @@ def list_reviews(
 @reviews.command("show")
 def show_review(review: ReviewId, json_out: Json = None) -> None:
     """One match with the persons proposed for each face, and what was said so far."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         found = desk.reviews.proposal(desk.company_id, review)
     if json_out is not None:
         print_json(json_out, [(ReviewView, review_view(found, for_reviewer=True))])
@@ -95,7 +97,7 @@ def confirm(
 ) -> None:
     """Confirm who it is, as the local user of this terminal."""
     chosen = None if choices is None else [_choice(text) for text in choices]
-    with _opened() as desk:
+    with opened_reviews() as desk:
         found = desk.reviews.confirm(desk.company_id, review, _local_user(), chosen)
     typer.echo(found.state.value)
 
@@ -103,7 +105,7 @@ def confirm(
 @reviews.command("reject")
 def reject(review: ReviewId) -> None:
     """Reject a match, as the local user of this terminal; those who were proposed are forgotten."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         found = desk.reviews.reject(desk.company_id, review, _local_user())
     typer.echo(found.state.value)
 
@@ -118,7 +120,7 @@ def grant(
     action: Annotated[Action | None, typer.Option(help="For this action alone.")] = None,
 ) -> None:
     """Record that a use was approved: prints the id."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         made = desk.approvals.grant(
             desk.company_id,
             purpose,
@@ -135,7 +137,7 @@ def grant(
 @approvals.command("list")
 def list_approvals(region: Region = None, json_out: Json = None) -> None:
     """Approvals, those that ended or were revoked too."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         found = desk.approvals.approvals(desk.company_id, _PAGE, None, region=region)
         while len(found) % _PAGE == 0 and found:
             page = desk.approvals.approvals(desk.company_id, _PAGE, found[-1].approval_id)
@@ -157,12 +159,12 @@ def list_approvals(region: Region = None, json_out: Json = None) -> None:
 @approvals.command("revoke")
 def revoke(approval: ApprovalId) -> None:
     """Take an approval back: what needs one is refused from now on."""
-    with _opened() as desk:
+    with opened_reviews() as desk:
         desk.approvals.revoke(desk.company_id, approval, _local_user())
 
 
 @contextmanager
-def _opened() -> Iterator[_Desk]:
+def opened_reviews() -> Iterator[ReviewDesk]:
     """Reviews and approvals of this deployment, in this process; it works beside a running service."""
     from moretta.wiring.recognition import opened_means
     from moretta.wiring.service import opened
@@ -173,7 +175,7 @@ def _opened() -> Iterator[_Desk]:
         closing(LazyWorker(settings)) as worker,
         opened_means(settings, deployment.engine, worker) as means,
     ):
-        yield _Desk(Reviews(means), Approvals(means), deployment.company_id)
+        yield ReviewDesk(Reviews(means), Approvals(means), deployment.company_id)
 
 
 def _local_user() -> str:

@@ -82,3 +82,6 @@ class ApprovalStore(Protocol):
         self, company_id: str, approval_id: str, at: datetime, by: str, entries: Sequence[LogEntry] = ()
     ) -> Approval:
         """Revoke it. Raises `Conflict` where it was revoked before."""
+
+    def policy(self, sha256: str) -> bytes:
+        """The canonical form of a policy that held here once, by the hash that the log tells. Raises `NotFound`."""

@@ -15,6 +15,7 @@ from moretta.core.ledger import LogEntry
 from moretta.core.purposes import Action
 from moretta.storage import ledger
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.reviews.policies import policy_held
 from moretta.storage.tables_review import approvals
 
 
@@ -86,6 +87,11 @@ class SqlApprovalStore:
             self._checkpoint("revoke:before-commit")
         self._checkpoint("revoke:after-commit")
         return revoked
+
+    def policy(self, sha256: str) -> bytes:
+        """As `ApprovalStore.policy`."""
+        with reading(self._engine) as connection:
+            return policy_held(connection, sha256)
 
 
 def _find(connection: Connection, company_id: str, approval_id: str, *, lock: bool = False) -> Row[tuple[object, ...]]:

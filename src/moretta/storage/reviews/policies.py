@@ -3,8 +3,9 @@
 Belongs here: noting that another policy holds from now on. Does not belong here: reading policy files.
 """
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
+from moretta.core.errors import NotFound
 from moretta.core.ledger import LogEntry
 from moretta.core.policy import Policy
 from moretta.core.usage import canonical_json
@@ -38,9 +39,10 @@ def note_policy(engine: Engine, policy: Policy, now: str, entry: LogEntry) -> bo
     return True
 
 
-def policy_held(engine: Engine, sha256: str) -> bytes | None:
-    """The canonical form of a policy that held, by its hash: what an entry of the log refers to."""
+def policy_held(connection: Connection, sha256: str) -> bytes:
+    """The canonical form of a policy that held, by its hash. Raises `NotFound`."""
     query = select(policies.c.content).where(policies.c.sha256 == sha256).limit(1)
-    with reading(engine) as connection:
-        found = connection.execute(query).scalar_one_or_none()
-    return None if found is None else bytes(found)
+    found = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise NotFound("expected the SHA-256 of a policy that held here, as entries of the log tell it")
+    return bytes(found)

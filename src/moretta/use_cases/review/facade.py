@@ -110,3 +110,7 @@ class Approvals:
     def revoke(self, company_id: str, approval_id: str, revoked_by: str) -> Approval:
         """The approval, revoked: from now on it covers nothing. Raises `Conflict` where it was before."""
         return approve.revoke(self._means, company_id, approval_id, revoked_by)
+
+    def policy(self, sha256: str, *, region: str | None = None) -> bytes:
+        """The policy that held when an entry of the log was written, by the hash in it, as canonical JSON."""
+        return self._means.region(region).approvals.policy(sha256)
