@@ -38,7 +38,7 @@ SCHEMES: Mapping[Scheme, SchemeFacts] = MappingProxyType(
         ),
         Scheme.ROTATED: SchemeFacts(
             "envelope ciphertext of rotated vectors",
-            "geometry: all mutual similarities; templates as soon as it has the seed, or about d known pairs",
+            "geometry: all mutual similarities; templates as soon as it has the seed, or a few known pairs",
             "the seed",
             "float rounding",
         ),
