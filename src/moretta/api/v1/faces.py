@@ -6,6 +6,7 @@ new (see `persons`).
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -141,6 +142,8 @@ async def _add(
     call: Call, received: Received, person_id: str, store: str | None, purpose: str | None
 ) -> tuple[Answer, bool]:
     people, form, company_id = call.desk.services.people, received.fields, call.key.company_id
+    rights, replaced = call.desk.services.rights, _replaced(form)
+    receipts: list[tuple[str, str]] = []
 
     def work(count: Count) -> list[Enrolled | FailureToEnrol]:
         collection = people.collection(company_id, people.person(company_id, person_id).collection_id)
@@ -148,17 +151,24 @@ async def _add(
             raise PurposeMismatch("The person is enrolled for another purpose than the one in the header.")
         with ExitStack() as held:
             fds = [held.enter_context(received.upload.item(i)) for i in range(len(received.parts))]
+            wish = store_wish(store, form)
+            if rights is not None and replaced is not None and len(fds) == 1:
+                outcome, receipt = rights.replace_face(company_id, person_id, replaced, fds[0], store=wish)
+                if receipt is not None:
+                    receipts.append(("Link", f'</v1/receipts/{receipt}>; rel="describedby"'))
+                return settled([outcome], count)
             outcomes = people.add_faces(
                 company_id,
                 person_id,
                 fds,
-                store=store_wish(store, form),
-                replace=_replaced(form),
+                store=wish,
+                replace=replaced,
                 refuse_duplicates=flag(form, "refuse_duplicates"),
             )
         return settled(outcomes, count)
 
-    return enrolled_answer(await counted(call, 1, work)), False
+    answer = enrolled_answer(await counted(call, 1, work))
+    return replace(answer, headers=(*answer.headers, *receipts)), False
 
 
 def _add_photos(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
