@@ -19,7 +19,8 @@ from moretta.core.audit import SearchAbout, SearchKind
 from moretta.core.clock import from_second
 from moretta.core.consent import Consent, ConsentMethod, ConsentState
 from moretta.core.protection import Scheme
-from moretta.core.recognition import PersonState
+from moretta.core.recognition import Collection, PersonState
+from moretta.core.retention import CountsFrom, RetentionRule
 from moretta.core.rights import RequestState, Right
 
 _ASSETS = {"moretta.css": "text/css; charset=utf-8", "subject.js": "text/javascript; charset=utf-8"}
@@ -87,6 +88,7 @@ class SubjectPageMaker:
             "request_words": _REQUESTS.__getitem__,
             "consent_words": consent_words,
             "search_words": search_words,
+            "retention_words": lambda about: retention_words(about.collection, about.rule),
             "day": _day,
             "moment": _moment,
             "notice": notice_markup,
@@ -120,6 +122,26 @@ def search_words(one: SearchAbout) -> str:
     if others < 1:
         return "Somebody searched for a face among your data"
     return f"Somebody searched for a face among your data and {others} more record{'s' if others > 1 else ''}"
+
+
+def retention_words(collection: Collection, rule: RetentionRule) -> str:
+    """For how long a person is kept, in sentences."""
+    since = (
+        "you were enrolled last" if rule.counts_from is CountsFrom.ENROLMENT else "you were recognised or enrolled last"
+    )
+    told = []
+    if collection.retention_days is not None:
+        told.append(f"{collection.retention_days} days after {since}.")
+    if rule.purpose_ends is not None:
+        told.append(f"Until {_day(rule.purpose_ends)} at most, when the purpose ends.")
+    if rule.bipa:
+        told.append(
+            "Three years after you were recognised or enrolled last at most." if not told else "Never over three years."
+        )
+    if rule.photo_days is not None:
+        told.append(f"Photos: {rule.photo_days} days.")
+    told.append("Or until you withdraw your consent or have yourself erased.")
+    return " ".join(told)
 
 
 def notice_markup(text: str) -> Markup:

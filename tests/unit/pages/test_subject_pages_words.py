@@ -1,18 +1,21 @@
 """Words and markup of people's own pages."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
+from tests.storage_rig import NOW, a_collection
 
 from moretta.core.audit import SearchAbout, SearchKind, SearchRecord
 from moretta.core.consent import ConsentMethod
 from moretta.core.protection import Scheme
 from moretta.core.recognition import PersonState
+from moretta.core.retention import CountsFrom, RetentionRule
 from moretta.core.rights import RequestState, Right
-from moretta.pages.subject import SubjectPageMaker, notice_markup, search_words
+from moretta.pages.subject import SubjectPageMaker, notice_markup, retention_words, search_words
 
 
 class _Tags(HTMLParser):
@@ -64,6 +67,20 @@ def test_a_search_is_told_as_what_it_was() -> None:
     assert told(SearchKind.SEARCH, 2).endswith("and 1 more record")
     assert told(SearchKind.SEARCH, 1).endswith("among your data")
     assert told(SearchKind.VERIFY, 1).endswith("shows you")
+
+
+def test_retention_is_told_as_it_is_set() -> None:
+    collection = replace(a_collection(), retention_days=None)
+    rule = RetentionRule(collection.collection_id)
+    left = "Or until you withdraw your consent or have yourself erased."
+    assert retention_words(collection, rule) == f"Three years after you were recognised or enrolled last at most. {left}"
+    assert retention_words(collection, replace(rule, bipa=False)) == left
+    month = replace(collection, retention_days=30)
+    counted = replace(rule, counts_from=CountsFrom.ENROLMENT, photo_days=7, purpose_ends=NOW)
+    assert retention_words(month, counted) == (
+        "30 days after you were enrolled last. Until 1 March 2026 at most, when the purpose ends. Never over three years. "
+        f"Photos: 7 days. {left}"
+    )
 
 
 def test_a_page_that_lacks_a_value_is_not_rendered() -> None:

@@ -30,6 +30,8 @@ from moretta.use_cases.rights.means import RightsMeans
 from moretta.use_cases.rights.notices import notice
 
 _NAME, _ATTRIBUTE = "name", "attribute:"
+# That no attribute is to be left: leaving all of them out means that they stay.
+_NO_ATTRIBUTES = ("attributes", "none")
 # Rights whose purpose is that comparing stops: it stops when the request comes in, not when somebody has looked at it.
 _STOPS_AT_ONCE = {Right.RESTRICTION: PersonState.RESTRICTED, Right.OBJECTION: PersonState.OBJECTED}
 
@@ -160,7 +162,7 @@ def wishes_in(details: RequestDetails) -> tuple[str | None, tuple[tuple[str, str
     attributes = tuple(
         (key.removeprefix(_ATTRIBUTE), value) for key, value in details.wishes if key.startswith(_ATTRIBUTE)
     )
-    return named.get(_NAME), attributes or None
+    return named.get(_NAME), attributes if attributes or _NO_ATTRIBUTES in details.wishes else None
 
 
 def _stopped(means: RightsMeans, company_id: str, request: RightsRequest) -> None:
@@ -237,4 +239,6 @@ def _require_fitting(person: Person, right: Right, wishes: Wishes) -> None:
 
 def _written(wishes: Wishes) -> tuple[tuple[str, str], ...]:
     named = () if wishes.name is None else ((_NAME, wishes.name),)
+    if wishes.attributes == ():
+        return (*named, _NO_ATTRIBUTES)
     return named + tuple((_ATTRIBUTE + key, value) for key, value in wishes.attributes or ())

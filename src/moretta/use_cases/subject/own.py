@@ -15,6 +15,7 @@ from moretta.core.audit import SearchAbout
 from moretta.core.consent import Consent, Notice, Receipt, WithdrawnBy
 from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Collection, FaceRecord, IdKind, Person, PersonState
+from moretta.core.retention import RetentionRule
 from moretta.core.rights import Right, RightsRequest
 from moretta.use_cases.consent.challenges import Asked
 from moretta.use_cases.consent.end import Ended
@@ -27,10 +28,14 @@ from moretta.use_cases.subject.means import SubjectMeans
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is held of a person. `notices`: what the collection shows now, in each language; `consents`: the newest first."""
+    """What is held of a person, and by which rule of retention.
+
+    `notices`: what the collection shows now, in each language; `consents`: the newest first; `valid`: the one that holds.
+    """
 
     person: Person
     collection: Collection
+    rule: RetentionRule
     faces: tuple[FaceRecord, ...]
     notices: tuple[Notice, ...] = field(repr=False)
     consents: tuple[Consent, ...]
@@ -61,6 +66,7 @@ def about(means: SubjectMeans, seen: Visit) -> About:
     return About(
         person,
         collection,
+        region.retention.rule(collection.collection_id),
         tuple(region.store.faces(seen.company_id, seen.person_id)),
         tuple(region.consents.shown(seen.company_id, collection.collection_id)),
         tuple(consents),
