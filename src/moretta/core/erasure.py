@@ -17,7 +17,7 @@ from typing import Protocol
 
 from moretta.core.clock import to_second
 from moretta.core.ledger import LogEntry
-from moretta.core.recognition import FaceRecord
+from moretta.core.recognition import FaceRecord, Person
 
 CERTIFICATE_TYPE = "moretta.erasure-certificate.v1"
 # A window of a sealed value or wrapped key that is looked for: 96 bits of it are its random nonce, so nothing else is like it.
@@ -314,8 +314,15 @@ class ErasureStore(Protocol):
     def holdings(self, company_id: str, person_id: str) -> PersonHoldings:
         """What the database holds of a person; nothing (no rows) once they are erased."""
 
-    def templates(self, company_id: str, person_id: str) -> list[KeptTemplate]:
-        """The person's templates as they are stored, the oldest first. Raises `PersonErased`, `NotFound`."""
+    def whereabouts(self, company_id: str, person_id: str) -> Person:
+        """The person without name and attributes: erasing must not need a key. Raises `PersonErased`, `NotFound`."""
+
+    def templates(self, company_id: str, person_id: str, *, opened: bool = True) -> list[KeptTemplate]:
+        """The person's templates as they are stored, the oldest first; not `opened`: without payloads, which needs no key.
+
+        Raises:
+            PersonErased, NotFound: there is no such person.
+        """
 
     def search_bytes(self, markers: Sequence[bytes]) -> BytesSearched:
         """Look for windows of bytes in the database's own files, free pages and logs included."""

@@ -5,7 +5,9 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,15 @@ from tests import rights_rig
 from tests.shares_rig import Trio
 from tests.storage_rig import KINDS, a_database
 
-from moretta.core.errors import NotFound, PersonErased, ProofRejected
+from moretta.core.clock import from_second
+from moretta.core.errors import KeyUnusable, NotFound, PersonErased, PersonHeld, ProofRejected
 from moretta.core.ledger import EntryKind, subject_commitment
 from moretta.core.protection import Scheme
 from moretta.core.recognition import StoreWish
+from moretta.core.rights import RequestState, Right
 from moretta.use_cases.rights import Rights
+from moretta.wiring.retention import retention_over
+from moretta.wiring.rights import rights_over
 
 # The exit status of a process that was made to end.
 _DIED = 77
@@ -250,3 +256,65 @@ def test_shares_are_erased_at_three_parties_and_a_party_that_is_down_is_named_un
         assert {one["items_after"] for one in told["stores"]} == {0}  # type: ignore[attr-defined, index]
         rights_rig.verified(place, later.document)
         assert place.found(collection_id, "anna/3") == [[]]
+
+
+def test_whom_a_hold_keeps_is_not_erased_and_nothing_has_begun(tmp_path: Path) -> None:
+    with rights_rig.opened(tmp_path / "place") as (rights, place):
+        collection_id, anna = enrolled(place)
+        retention = retention_over(place.means, rights)
+        until = place.means.clock() + timedelta(days=30)
+        hold = retention.place_hold(
+            rig.COMPANY, anna, reason="case 7", placed_by="legal", until=until, recorded_by="cli"
+        )
+        with pytest.raises(PersonHeld):
+            rights.erase(rig.COMPANY, anna)
+        assert place.region.erasures.unfinished(10) == []
+        assert place.recognition.person(rig.COMPANY, anna).name == "anna"
+        asked = rights.open(rig.COMPANY, anna, Right.ERASURE)
+        with pytest.raises(PersonHeld):
+            rights.fulfil(rig.COMPANY, asked.request_id)
+        assert rights.request(rig.COMPANY, asked.request_id).state is RequestState.RECEIVED
+        retention.release_hold(rig.COMPANY, hold.hold_id, reason="case closed", released_by="legal")
+        assert rights.fulfil(rig.COMPANY, asked.request_id).certificate_id is not None
+        assert place.found(collection_id, "anna/3") == [[]]
+
+
+def test_a_person_whose_key_cannot_be_opened_any_more_is_erased_all_the_same(tmp_path: Path) -> None:
+    with rights_rig.opened(tmp_path / "place") as (rights, place):
+        _, anna = enrolled(place, Scheme.PLAIN)
+        stored = place.region.store.subject_key(anna)
+        place.region.store.rewrap([(anna, stored, stored[:-1] + bytes([stored[-1] ^ 1]))])
+        with pytest.raises(KeyUnusable):
+            place.recognition.person(rig.COMPANY, anna)
+        done = rights.erase(rig.COMPANY, anna)
+        told = rights_rig.fields(done.certificate.document)
+        assert told["destroyed_keys"] == []
+        assert {one["items_after"] for one in told["stores"]} == {0}  # type: ignore[attr-defined, index]
+        rights_rig.verified(place, done.certificate.document)
+
+
+def test_two_erasures_at_once_make_one_certificate(tmp_path: Path) -> None:
+    with rights_rig.opened(tmp_path / "place") as (rights, place):
+        _, anna = enrolled(place, Scheme.PLAIN)
+        other = rights_over(place.means)  # as another process: it shares no lock with the first
+
+        def erase(which: Rights) -> str:
+            try:
+                return which.erase(rig.COMPANY, anna).certificate.certificate_id
+            except PersonErased as erased:
+                return erased.certificate_id or ""
+
+        with ThreadPoolExecutor(2) as pool:
+            made = set(pool.map(erase, (rights, other)))
+        assert len(made) == 1
+        entries = [one.entry for one in place.region.log.entries(0, 100) if one.entry.kind is EntryKind.ERASED]
+        certified = [one for one in entries if "certificate" in dict(one.facts)]
+        assert len(certified) == 1
+
+
+def test_a_certificate_names_when_backups_expire_where_the_operator_says_so(tmp_path: Path) -> None:
+    with rights_rig.opened(tmp_path / "place", backup_days=30) as (rights, place):
+        _, anna = enrolled(place, Scheme.PLAIN)
+        told = rights_rig.fields(rights.erase(rig.COMPANY, anna).certificate.document)
+        expires, completed = told["backups"]["expire_at"], told["completed_at"]  # type: ignore[index]
+        assert from_second(expires) - from_second(str(completed)) == timedelta(days=30)

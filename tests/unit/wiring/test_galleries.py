@@ -1,5 +1,6 @@
 """A region's galleries: the home node first, replicas behind it, parties for shares."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -163,3 +164,35 @@ def soon(holds: Callable[[], bool], limit_s: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "did not come to hold in time"
         time.sleep(0.005)
+
+
+def test_a_node_acknowledges_once_it_has_what_was_committed(stage: Stage) -> None:
+    galleries = stage.opened()
+    assert galleries.acknowledged(stage.truth.collection) == {"eu": True, "us": True}
+    stage.replica.down = DOWN
+    stage.truth.enrol(unit_vectors(1, seed=2))
+    assert galleries.acknowledged(stage.truth.collection) == {"eu": True, "us": False}
+    stage.replica.down = None
+    assert galleries.acknowledged(stage.truth.collection) == {"eu": True, "us": True}
+    assert stage.replica.position(stage.truth.spec) == stage.truth.collection.sequence
+
+
+def test_a_node_that_is_slow_has_not_acknowledged_and_holds_nobody_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moretta.wiring.galleries._ACKNOWLEDGE_S", 0.2)
+    galleries, go_on = stage.opened(), threading.Event()
+    position = stage.replica.position
+    monkeypatch.setattr(stage.replica, "position", lambda spec: go_on.wait(10) and position(spec))
+    started = time.monotonic()
+    assert galleries.acknowledged(stage.truth.collection) == {"eu": True, "us": False}
+    assert time.monotonic() - started < 5
+    go_on.set()
+
+
+def test_three_parties_acknowledge_together(shared: Stage) -> None:
+    galleries = shared.opened()
+    names = [f"eu party {number}" for number in (1, 2, 3)]
+    assert galleries.acknowledged(shared.truth.collection) == dict.fromkeys(names, True)
+    shared.parties.down = DOWN
+    assert galleries.acknowledged(shared.truth.collection) == dict.fromkeys(names, False)

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, Row, or_, select
 
+from moretta.core.clock import from_second
 from moretta.core.erasure import BytesSearched, Erasure, ErasureStep, KeptTemplate, PersonHoldings, StoredCertificate
 from moretta.core.errors import NotFound
 from moretta.core.key_service import SubjectCipher
 from moretta.core.ledger import LogEntry
+from moretta.core.recognition import Person, PersonState
 from moretta.storage.byte_search import search_files
 from moretta.storage.database import Checkpoint, is_postgresql, no_checkpoint, overwritten, reading, writing_rows
 from moretta.storage.governance.holding import require_not_held
@@ -43,7 +45,14 @@ class SqlErasureStore:
         with reading(self._engine) as connection:
             return find_holdings(connection, company_id, person_id)
 
-    def templates(self, company_id: str, person_id: str) -> list[KeptTemplate]:
+    def whereabouts(self, company_id: str, person_id: str) -> Person:
+        """As `ErasureStore.whereabouts`."""
+        with reading(self._engine) as connection:
+            row = find_person(connection, person_id, company_id)
+        created_at, state = from_second(row.created_at), PersonState(row.state)
+        return Person(person_id, row.collection_id, company_id, created_at, state, faces=row.faces)
+
+    def templates(self, company_id: str, person_id: str, *, opened: bool = True) -> list[KeptTemplate]:
         """As `ErasureStore.templates`."""
         with reading(self._engine) as connection:
             person = find_person(connection, person_id, company_id)
@@ -54,7 +63,7 @@ class SqlErasureStore:
         found = []
         for face in records:
             row, payload = stored[face.face_id], None
-            if row.payload is not None:
+            if opened and row.payload is not None:
                 payload = keys.payload(person_id, bytes(person.wrapped), face.face_id, bytes(row.payload))
             found.append(KeptTemplate(face, payload, row.segment_id))
         return found

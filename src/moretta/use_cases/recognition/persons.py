@@ -56,7 +56,10 @@ def update(
 
 def delete(means: Means, company_id: str, person_id: str) -> None:
     """See `Recognition.delete_person`."""
-    region, found = _found(means, company_id, person_id, Action.DELETE)
+    region = means.home(person_id, IdKind.PERSON)
+    # Without words: whose key is gone must be deleted all the same.
+    found = region.erasures.whereabouts(company_id, person_id)
+    means.guard.on(region.store.collection(company_id, found.collection_id), Action.DELETE)
     with means.locks.of(found.collection_id):
         collection = _not_reissuing(region, company_id, found.collection_id)
         rows = [face.row for face in region.store.faces(company_id, person_id)]

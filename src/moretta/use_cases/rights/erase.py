@@ -64,8 +64,8 @@ def erase(
     region = means.home(person_id, IdKind.PERSON)
     begun = _begun(region, company_id, person_id)
     if begun is not None and begun.step is ErasureStep.CERTIFIED:
-        region.store.person(company_id, person_id)  # raises: it was done before
-    collection_id = begun.collection_id if begun else region.store.person(company_id, person_id).collection_id
+        region.erasures.whereabouts(company_id, person_id)  # raises: it was done before
+    collection_id = begun.collection_id if begun else region.erasures.whereabouts(company_id, person_id).collection_id
     with means.locks.of(collection_id):
         erasure = _begun(region, company_id, person_id)
         probes = Probes(unavailable=_RESUMED)
@@ -114,7 +114,7 @@ def _begin(
     request_id: str | None,
     requested_at: datetime | None,
 ) -> Erasure:
-    person = region.store.person(company_id, person_id)
+    person = region.erasures.whereabouts(company_id, person_id)
     means.recognition.guard.on(region.store.collection(company_id, person.collection_id), Action.DELETE)
     first = planned(means, region, person, request_id, requested_at or means.recognition.clock())
     means.recognition.checkpoint("erase:planned")

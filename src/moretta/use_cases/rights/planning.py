@@ -51,7 +51,7 @@ def planned(
     """The erasure of a person as it begins."""
     company_id, person_id = person.company_id, person.person_id
     collection = region.store.collection(company_id, person.collection_id)
-    templates = region.erasures.templates(company_id, person_id)
+    templates = region.erasures.templates(company_id, person_id, opened=False)
     held = region.erasures.holdings(company_id, person_id)
     photos = tuple(sorted({one.face.photo_id for one in templates if one.face.photo_id is not None}))
     segments = tuple(sorted({one.segment_id for one in templates if one.segment_id is not None}))
