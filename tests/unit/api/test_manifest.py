@@ -41,7 +41,7 @@ def test_json_says_the_same() -> None:
         ('name\n"Ann', "expected CSV"),
         ("name\n" + "A" * 201, "at most 200 characters"),
         ("[{]", "expected a JSON list"),
-        ('[{"nom": "Ann"}]', "expected no field but file, name, person, key and attributes"),
+        ('[{"nom": "Ann"}]', "expected no field but file, name, person, key, consent_id, source and attributes"),
         ("[" * 100_000, "expected a JSON list"),
     ],
 )

@@ -12,7 +12,7 @@ from tests.key_rigs import local_holder
 from tests.link_rigs import made_links
 
 from moretta.core.errors import KeyRejected, MorettaError, NodeUnavailable, RequestInvalid, ScopeMissing
-from moretta.core.key_service import GALLERY_KEY_CONTEXT
+from moretta.core.key_service import GALLERY_KEY_CONTEXT, StoredReference
 from moretta.core.protection import OpenTerms, Scheme, SealedScores
 from moretta.keys import messages
 from moretta.keys.file import FileKeyService
@@ -44,7 +44,7 @@ def answering(tmp_path: Path) -> Answering:
 
 
 def test_there_are_as_many_kinds_as_calls() -> None:
-    assert len(KINDS) == len(set(KINDS)) == 16
+    assert len(KINDS) == len(set(KINDS)) == 18
 
 
 @pytest.mark.parametrize("role", ["node-eu", "party-us", "keyd", "", "SERVE"])
@@ -178,6 +178,8 @@ def remote_calls(link: LinkClient) -> list[Callable[[], object]]:
         holder.keys,
         lambda: holder.destroy("gk_0"),
         holder.rewrap,
+        lambda: holder.reveal("gk_0", [StoredReference(bytes(4))]),
+        lambda: holder.probes("gk_0", [StoredReference(bytes(4))]),
     ]
 
 
