@@ -73,7 +73,9 @@ def test_retention_is_told_as_it_is_set() -> None:
     collection = replace(a_collection(), retention_days=None)
     rule = RetentionRule(collection.collection_id)
     left = "Or until you withdraw your consent or have yourself erased."
-    assert retention_words(collection, rule) == f"Three years after you were recognised or enrolled last at most. {left}"
+    assert (
+        retention_words(collection, rule) == f"Three years after you were recognised or enrolled last at most. {left}"
+    )
     assert retention_words(collection, replace(rule, bipa=False)) == left
     month = replace(collection, retention_days=30)
     counted = replace(rule, counts_from=CountsFrom.ENROLMENT, photo_days=7, purpose_ends=NOW)
