@@ -143,7 +143,6 @@ class NoticeEvent(StrEnum):
     EXTENDED = "extended"
     REFUSED = "refused"
     FULFILLED = "fulfilled"
-    RECIPIENTS = "recipients"
 
 
 @dataclass(frozen=True, slots=True)

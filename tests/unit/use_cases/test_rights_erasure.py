@@ -202,7 +202,12 @@ def test_an_erasure_goes_on_after_a_crash_at_every_step(
         root = tmp_path / "place"
         names = steps_of(root, database, scheme)
         assert {f"erase:{step}" for step in ("planned", "stopped", "deleted", "swept", "certify", "kept")} <= set(names)
-        numbers = [number for number, name in enumerate(names, start=1) if name.startswith(tried)]
+        # Recognition's own writes are tried at every place already (`test_recognition_crash`): once each is enough here.
+        numbers = [
+            number
+            for number, name in enumerate(names, start=1)
+            if name.startswith(tried) and (name.startswith(OWN) or names.index(name) == number - 1)
+        ]
         assert len(numbers) > 5
         with rights_rig.opened(root, database=database) as (_, place):
             collection_id = with_boris(place, scheme)

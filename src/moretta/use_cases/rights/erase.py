@@ -99,7 +99,7 @@ def _finish(means: RightsMeans, region: Region, erasure: Erasure) -> bool:
         certify.signed(means, region, present)
         if not present.findings.waiting:
             return True
-        findings = waiting_still(means, region, present)
+        findings = waiting_still(region, present)
         if findings.waiting == present.findings.waiting:
             return False
         certify.certified(means, region, replace(present, findings=findings))

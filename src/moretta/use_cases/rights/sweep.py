@@ -46,7 +46,7 @@ def swept(means: RightsMeans, region: Region, erasure: Erasure, probes: Probes) 
     return Findings(outcomes, tuple(remainders), negative, waiting)
 
 
-def waiting_still(means: RightsMeans, region: Region, erasure: Erasure) -> Findings:
+def waiting_still(region: Region, erasure: Erasure) -> Findings:
     """What was found, with the nodes that acknowledged since."""
     standing = _standing(region, erasure)
     before = erasure.findings
