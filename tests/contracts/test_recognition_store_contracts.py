@@ -278,6 +278,17 @@ def test_a_sealed_value_that_was_moved_to_another_person_does_not_open(
         store.person(COMPANY, other.person_id)
 
 
+def test_only_what_no_write_uses_can_be_abandoned(store: SqlRecognitionStore) -> None:
+    collection = created(store)
+    used, unused = Unfinished(keys=(collection.key_id,)), Unfinished(blobs=("photo9",))
+    store.announce_blob("photo9")
+    both = Unfinished(unused.blobs, (), used.keys)
+    assert store.abandon(both) == unused
+    assert store.abandon(both) == unused
+    assert store.unfinished() == unused
+    assert collection.key_id in store.known_keys()
+
+
 def test_a_photo_is_kept_until_the_last_face_that_uses_it_goes(store: SqlRecognitionStore) -> None:
     collection = created(store)
     person = a_person(collection)

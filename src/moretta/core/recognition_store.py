@@ -183,6 +183,12 @@ class RecognitionStore(Protocol):
     def known_keys(self) -> set[str]:
         """The gallery keys in use or announced: any other key of the holder is a leftover. Call it within `keys_alone`."""
 
+    def abandon(self, made: Unfinished) -> Unfinished:
+        """Which of these are announced and not in use: from now on they cannot be put to use, and are to be deleted.
+
+        What a committed write uses already is left alone, also where whoever wrote never learnt that it was committed.
+        """
+
     def unfinished(self) -> Unfinished:
         """What dead processes announced and never used, and what is no longer used.
 

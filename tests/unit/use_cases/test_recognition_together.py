@@ -106,3 +106,22 @@ def test_an_erasure_whose_rewriting_fails_is_an_error_that_a_start_mends(tmp_pat
         place.recognition.recover()
         (segment,) = place.region.store.segments(made.collection_id)
         assert segment.rows.tolist() == [ben.face.row]
+
+
+def test_a_packed_segment_that_is_committed_survives_an_error_right_after_the_commit(tmp_path: Path) -> None:
+    failing = False
+
+    def fail(step: str) -> None:
+        if failing and step == "publish-segments:after-commit":
+            raise KeyboardInterrupt
+
+    with opened(tmp_path / "place", checkpoint=fail) as place:
+        made = place.recognition.create_collection(COMPANY, "people", "access", scheme=Scheme.HE)
+        anna = place.enrolled(made.collection_id, "anna")
+        failing = True
+        with pytest.raises(KeyboardInterrupt):
+            place.recognition.repack(COMPANY, made.collection_id)
+        failing = False
+        assert place.region.store.unpacked_count(made.collection_id) == 0, "it was committed"
+        place.recognition.recover()
+        assert place.found(made.collection_id, "anna/2") == [[anna.person_id]]

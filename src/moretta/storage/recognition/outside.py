@@ -71,10 +71,24 @@ def left_over(connection: Connection, is_alive: Callable[[str], bool]) -> Unfini
     return Unfinished(tuple(found[Kind.BLOB]), tuple(found[Kind.SEGMENT]), tuple(found[Kind.KEY]))
 
 
+def abandon(connection: Connection, made: Unfinished) -> Unfinished:
+    """Which of these are still announced; nobody can take them from now on."""
+    found: dict[str, list[str]] = {kind: [] for kind in Kind}
+    for kind, some_id in _named(made):
+        mine = (announced.c.kind == kind.value, announced.c.id == some_id)
+        if connection.execute(announced.update().where(*mine).values(owner=None)).rowcount == 1:
+            found[kind].append(some_id)
+    return Unfinished(tuple(found[Kind.BLOB]), tuple(found[Kind.SEGMENT]), tuple(found[Kind.KEY]))
+
+
 def forget(connection: Connection, finished: Unfinished) -> None:
     """These are gone."""
-    named = [(Kind.BLOB, some_id) for some_id in finished.blobs]
-    named += [(Kind.KEY, some_id) for some_id in finished.keys]
-    named += [(Kind.SEGMENT, some_id) for some_id in finished.segments]
-    for kind, some_id in sorted(named):
+    for kind, some_id in _named(finished):
         connection.execute(announced.delete().where(announced.c.kind == kind.value, announced.c.id == some_id))
+
+
+def _named(things: Unfinished) -> list[tuple[Kind, str]]:
+    named = [(Kind.BLOB, some_id) for some_id in things.blobs]
+    named += [(Kind.KEY, some_id) for some_id in things.keys]
+    named += [(Kind.SEGMENT, some_id) for some_id in things.segments]
+    return sorted(named)

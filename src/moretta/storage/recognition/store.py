@@ -241,6 +241,11 @@ class SqlRecognitionStore:
             in_use = set(connection.execute(select(collections_table.c.key_id)).scalars())
             return in_use | set(connection.execute(about_to_be).scalars())
 
+    def abandon(self, made: Unfinished) -> Unfinished:
+        """Which of these no write uses."""
+        with self._writing("abandon") as connection:
+            return outside.abandon(connection, made)
+
     def unfinished(self) -> Unfinished:
         """What is left over."""
         with self._writing("unfinished") as connection:

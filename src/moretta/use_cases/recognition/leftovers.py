@@ -22,12 +22,16 @@ class Made:
 
 @contextmanager
 def undone_on_failure(means: Means, region: Region) -> Iterator[Made]:
-    """Delete what was made for a change that failed. Where the process dies instead, recovery does it."""
+    """Delete what was made for a change that failed. Where the process dies instead, recovery does it.
+
+    The database is asked what of it is in use: a change may have been committed before whatever ended it here.
+    """
     made = Made()
     try:
         yield made
     except BaseException:
-        remove(means, region, Unfinished(tuple(made.blobs), tuple(made.segments), tuple(made.keys)))
+        unused = region.store.abandon(Unfinished(tuple(made.blobs), tuple(made.segments), tuple(made.keys)))
+        remove(means, region, unused)
         raise
 
 
