@@ -24,7 +24,7 @@ def test_every_face_of_a_photo_is_searched_and_no_score_is_told() -> None:
     assert found_in(answer) == [[bob], [], [ann]]
     [candidate] = answer.json()["faces"][0]["candidates"]
     assert (candidate["rank"], candidate["band"], candidate["name"]) == (1, None, None)
-    assert set(answer.json()) == {"faces", "fmr", "from_region", "behind"}
+    assert set(answer.json()) == {"faces", "fmr", "from_region", "behind", "search_id", "pending"}
     assert "similarity" not in answer.text
     assert "score" not in answer.text
     assert house.meter.records[-1][:4] == ("/v1/search", 200, COMPANY, 1)

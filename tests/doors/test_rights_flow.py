@@ -321,8 +321,8 @@ def test_every_outcome_waits_as_a_signed_message_until_it_is_delivered(office: O
 
 
 def test_who_searched_me_is_told_page_by_page(office: Office) -> None:
-    office.house.now = utc_now()  # the stores note by the true clock since when somebody is compared
     anna, boris = office.enrolled("anna"), office.enrolled("boris")
+    office.house.now = utc_now()  # the stores note by the true clock since when somebody is compared
     office.searched("anna")
     office.searched("boris")
     files = {"file": ("a.jpg", photo("anna/2"), "image/jpeg")}
