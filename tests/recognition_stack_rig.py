@@ -86,7 +86,7 @@ def imported(place: Place, known: Known) -> ImportReport:
 def _item(place: Place, entry: str) -> ImportItem:
     name = entry.partition("/")[0]
     # The import closes what it is given.
-    return ImportItem(entry, lambda: os.dup(place.fd(entry)), name, person_key=name)
+    return ImportItem(entry, lambda: os.dup(place.fd(entry)), name, person_key=name, source="the desk")
 
 
 OPERATIONS: dict[str, Callable[[Place, Known], object]] = {
