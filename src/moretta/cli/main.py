@@ -41,7 +41,9 @@ class Commands(LazyGroup):
         "rights": Entry(
             "moretta.cli.rights", "app", "Requests of people about their data: open, follow, answer, hand out, notify."
         ),
-        "drill": Entry("moretta.cli.drill", "app", "Hold a drill: erase somebody made up, and search every store for them."),
+        "drill": Entry(
+            "moretta.cli.drill", "app", "Hold a drill: erase somebody made up, and search every store for them."
+        ),
         "subject-link": Entry(
             "moretta.cli.subject_link",
             "subject_link",
