@@ -279,6 +279,7 @@ class Recogniser:
             from moretta.wiring.consent import consents_of
             from moretta.wiring.executor import start_executor
             from moretta.wiring.recognition import opened_means
+            from moretta.wiring.rights import rights_over
             from moretta.wiring.service import opened
 
             with ExitStack() as stack:
@@ -286,9 +287,10 @@ class Recogniser:
                 executor = start_executor(self._settings, workers=self._workers)
                 stack.callback(executor.close)
                 means = stack.enter_context(opened_means(self._settings, deployment.engine, executor.faces))
+                rights = rights_over(means, backup_days=self._settings.backup_days)
                 self._opened = _Parts(
                     Recognition(means),
-                    consents_of(means, self._settings),
+                    consents_of(means, self._settings, rights),
                     Reviews(means),
                     Approvals(means),
                     deployment.company_id,

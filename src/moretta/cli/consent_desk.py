@@ -57,6 +57,7 @@ def opened_consent_desk() -> Iterator[ConsentDesk]:
     """Consents of this deployment, in this process, until the context ends; it works beside a running service."""
     from moretta.wiring.consent import consents_of
     from moretta.wiring.recognition import opened_means
+    from moretta.wiring.rights import rights_over
     from moretta.wiring.service import opened
 
     settings = Settings()
@@ -65,7 +66,8 @@ def opened_consent_desk() -> Iterator[ConsentDesk]:
         closing(LazyWorker(settings)) as worker,
         opened_means(settings, deployment.engine, worker) as means,
     ):
-        yield ConsentDesk(consents_of(means, settings), deployment.company_id)
+        rights = rights_over(means, backup_days=settings.backup_days)
+        yield ConsentDesk(consents_of(means, settings, rights), deployment.company_id)
 
 
 def file_sha256(path: Path) -> str:
