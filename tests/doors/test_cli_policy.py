@@ -179,3 +179,20 @@ def test_a_rejected_review_names_nobody(moretta: Moretta, file: Path, monkeypatc
     assert _ok(moretta("reviews", "reject", review)) == "rejected"
     assert person not in _ok(moretta("reviews", "show", review))
     assert moretta("reviews", "show", "rev_local_" + "0" * 24).status == 66
+
+
+def test_measuring_photos_asks_the_policy_too(moretta: Moretta, tmp_path: Path, file: Path) -> None:
+    """What is measured are templates of people, whether or not anything is kept."""
+    (tmp_path / "photos").mkdir()
+    counting = tmp_path / "counting.toml"
+    counting.write_text(_ok(moretta("policy", "show", "retail-statistics")))
+    told = moretta("evaluate", "accuracy", tmp_path / "photos", policy_file=counting)
+    assert (told.status, "GDPR Art. 5(1)(b)" in told.err) == (77, True)
+    told = moretta("evaluate", "accuracy", tmp_path / "photos", "--purpose", "ads", policy_file=file)
+    assert told.status == 77
+    made = _ok(moretta("collections", "create", "Plant", "--purpose", "door", "--retention-days", 30, policy_file=file))
+    for photo in ("ann/1.jpg", "ann/2.jpg", "ben/1.jpg"):
+        (tmp_path / "photos" / photo).parent.mkdir(exist_ok=True)
+        (tmp_path / "photos" / photo).write_bytes(b"no picture")
+    file.write_text(file.read_text().replace('"compare", ', ""))
+    assert moretta("calibrate", made, tmp_path / "photos", policy_file=file).status == 77

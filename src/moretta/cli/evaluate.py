@@ -17,11 +17,14 @@ from rich.table import Table
 from moretta.cli.people import CollectionId, opened_office
 from moretta.cli.terminal import console
 from moretta.core.errors import RequestInvalid
+from moretta.core.policy import Action
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.settings import Settings
+from moretta.use_cases.guard import require_action
 from moretta.wiring.dataset import Tell, read_dataset
 from moretta.wiring.evaluation import Accuracy, calibrated, evaluate_accuracy
+from moretta.wiring.policy import policy_in_force
 
 app = typer.Typer(no_args_is_help=True, help="Measure recognition on your own photos.")
 
@@ -40,11 +43,15 @@ def accuracy(
         str, typer.Option(help=f"Comma-separated, out of {', '.join(Scheme)}; plain is always told.")
     ] = "plain,he",
     model: Annotated[str | None, typer.Option(help="An embedder's name; left out: the default one.")] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="Why: a purpose of the policy; left out, the only one that allows comparing.")
+    ] = None,
     json_out: Annotated[str | None, typer.Option("--json", help="Write JSON to this file, or to `-`.")] = None,
 ) -> None:
     """Error rates (FMR, FNMR, DET, EER), thresholds with intervals, and what protection changes about decisions."""
     schemes = _schemes(scheme)
     settings = Settings()
+    require_action(policy_in_force(settings), Action.COMPARE, purpose)
     found = _measured(settings, dataset, schemes, _card(settings, model))
     if json_out is not None:
         text = json.dumps(found.to_json(), indent=1)
@@ -67,6 +74,7 @@ def calibrate(
     photos = read_dataset(dataset)
     with opened_office() as office, closing(start_executor(settings)) as executor:
         present = office.people.collection(office.company_id, collection)
+        office.guard.on(present, Action.COMPARE)
         card = _card(settings, present.model_id)
         with _bar() as tell:
             thresholds = calibrated(photos, executor.faces, card, fmr, tell, at_once=settings.workers)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -24,6 +24,7 @@ from moretta.core.limits import MediaLimits
 from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbedRequest, FaceReader
 from moretta.sdk import media_in_memory
 from moretta.settings import Settings
+from moretta.use_cases.guard import Guard
 from moretta.use_cases.rights import Rights
 
 STDIN = "-"
@@ -44,7 +45,7 @@ Purpose = Annotated[str | None, typer.Option(help="Why; where it is given, it mu
 class Office:
     """Recognition as a command meets it. `count(endpoint, exit_status, number)` keeps a usage record.
 
-    `rights` are people's own; without them an erasure is not certified.
+    `rights` are people's own; without them an erasure is not certified. `guard` is the policy's.
     """
 
     people: People
@@ -52,6 +53,7 @@ class Office:
     limits: MediaLimits
     count: Callable[[str, int, int], object]
     rights: Rights | None = None
+    guard: Guard = field(default_factory=Guard)
 
     @contextmanager
     def counted(self, endpoint: str, number: int = 1) -> Iterator[None]:
@@ -86,7 +88,7 @@ def opened_office() -> Iterator[Office]:
                 deployment.meter.record(endpoint, status, deployment.company_id, number)
 
         rights = rights_over(means, backup_days=settings.backup_days)
-        yield Office(Recognition(means), deployment.company_id, settings.limits, count, rights)
+        yield Office(Recognition(means), deployment.company_id, settings.limits, count, rights, means.guard)
 
 
 class LazyWorker:

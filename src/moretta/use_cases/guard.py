@@ -145,8 +145,16 @@ def refusal(denied: Deny) -> MorettaError:
     return kind(denied.detail, legal_ref=denied.legal_ref)
 
 
-def require_expression(policy: Policy, purpose: str | None) -> None:
-    """Raises as `Guard.require` where facial expressions must not be read for that purpose; None: for the only one there is."""
-    decision = decide(policy, Situation(Action.EXPRESSION, named=purpose))
+def require_action(policy: Policy, action: Action, purpose: str | None) -> None:
+    """Raises as `Guard.require` where nobody was enrolled, no approval is looked for, and the policy alone decides.
+
+    For measuring photos and reading expressions; `purpose` None is the only one that allows the action.
+    """
+    decision = decide(policy, Situation(action, named=purpose))
     if isinstance(decision, Deny):
         raise refusal(decision)
+
+
+def require_expression(policy: Policy, purpose: str | None) -> None:
+    """Raises as `require_action` where facial expressions must not be read for that purpose."""
+    require_action(policy, Action.EXPRESSION, purpose)
