@@ -49,6 +49,11 @@ def add_policy_route(app: FastAPI, services: Services, any_key: Guard) -> None:
 
 def add_approval_routes(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:
     """Add the addresses to `app`."""
+    _add_writing(app, desk, approvals, may_administer)
+    _add_reading(app, desk, approvals, may_administer)
+
+
+def _add_writing(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:
     clock = desk.services.clock
 
     @app.post(
@@ -79,6 +84,25 @@ def add_approval_routes(app: FastAPI, desk: Desk, approvals: Approvals, may_admi
         made = await anyio.to_thread.run_sync(grant, limiter=desk.inline)
         where = f"{APPROVALS}/{made.approval_id}"
         return json_response(ApprovalView, approval_view(made, clock()), 201, Location=where)
+
+    @app.post(
+        "/v1/approvals/{approval_id}/revoke",
+        operation_id="revokeApproval",
+        tags=["governance"],
+        summary="Take an approval back: what needs one is refused from now on",
+        responses={200: {"model": ApprovalView}, **problems(*PEOPLE, 409)},
+    )
+    async def revoke_approval(key: Annotated[ApiKeyInfo, Depends(may_administer)], approval_id: ApprovalId) -> Response:
+        revoke = partial(approvals.revoke, key.company_id, approval_id, key.key_id)
+        found = await anyio.to_thread.run_sync(revoke, limiter=desk.inline)
+        return json_response(ApprovalView, approval_view(found, clock()))
+
+
+_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
+
+
+def _add_reading(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:
+    clock = desk.services.clock
 
     @app.get(
         APPROVALS,
@@ -111,18 +135,3 @@ def add_approval_routes(app: FastAPI, desk: Desk, approvals: Approvals, may_admi
         find = partial(approvals.approval, key.company_id, approval_id)
         found = await anyio.to_thread.run_sync(find, limiter=desk.inline)
         return json_response(ApprovalView, approval_view(found, clock()))
-
-    @app.post(
-        "/v1/approvals/{approval_id}/revoke",
-        operation_id="revokeApproval",
-        tags=["governance"],
-        summary="Take an approval back: what needs one is refused from now on",
-        responses={200: {"model": ApprovalView}, **problems(*PEOPLE, 409)},
-    )
-    async def revoke_approval(key: Annotated[ApiKeyInfo, Depends(may_administer)], approval_id: ApprovalId) -> Response:
-        revoke = partial(approvals.revoke, key.company_id, approval_id, key.key_id)
-        found = await anyio.to_thread.run_sync(revoke, limiter=desk.inline)
-        return json_response(ApprovalView, approval_view(found, clock()))
-
-
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}

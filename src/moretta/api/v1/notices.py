@@ -35,7 +35,11 @@ RegionFilter = Annotated[
 
 def add_notice_routes(app: FastAPI, desk: Desk, consents: Consents, *, may_manage: Guard, may_look: Guard) -> None:
     """Add the addresses to `app`."""
+    _add_writing(app, desk, consents, may_manage)
+    _add_reading(app, desk, consents, may_look)
 
+
+def _add_writing(app: FastAPI, desk: Desk, consents: Consents, may_manage: Guard) -> None:
     @app.post(
         NOTICES,
         operation_id="addNotice",
@@ -59,6 +63,8 @@ def add_notice_routes(app: FastAPI, desk: Desk, consents: Consents, *, may_manag
 
         return await answered_once(desk, key, NOTICES, idempotency, body, make)
 
+
+def _add_reading(app: FastAPI, desk: Desk, consents: Consents, may_look: Guard) -> None:
     @app.get(
         NOTICES,
         operation_id="listNotices",
