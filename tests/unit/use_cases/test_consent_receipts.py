@@ -140,7 +140,7 @@ def _changed(content: bytes, change: Callable[[dict[str, Any]], object], desk: D
         lambda payload: payload.update(declaration=None),
         lambda payload: payload["log"].update(index=payload["log"]["index"] - 1),
         lambda payload: payload["log"]["entry"].update(kind="consent.refused"),
-        lambda payload: payload["log"].update(checkpoint=payload["log"]["checkpoint"].replace("A", "B")),
+        lambda payload: payload["log"].update(checkpoint=payload["log"]["checkpoint"].swapcase()),
         lambda payload: payload.update(type="another"),
         lambda payload: payload.pop("log"),
         lambda payload: payload.pop("record"),
