@@ -95,9 +95,9 @@ class LeakReport:
 
     `frames_with_faces` counts frames that held a face to hide; `leaks` are at most the first thousand, `frames_leaking` counts
     all; `longest_leak_ms` is the longest run of leaking frames. `reidentified` of `reidentification_trials` faces were ranked
-    first against the original gallery of `gallery_size` people (chance is 1 in `gallery_size`), each under the attack that did best;
-    `reversal_similarity` is the greatest mean cosine (embedding of original against reversed output) over the attacks tried,
-    None where the item holds too little to try. A clean report is evidence, not proof, that nobody can be recognised.
+    first against the original gallery of `gallery_size` people (chance is 1 in `gallery_size`), each under the attack that did
+    best; `reversal_similarity` is the greatest mean cosine (original's against reversed output's embedding) over the attacks
+    tried, None where the item holds too little to try. A clean report is evidence, not proof, that nobody can be recognised.
     """
 
     frames: int
