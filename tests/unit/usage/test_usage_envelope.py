@@ -82,7 +82,11 @@ def test_an_envelope_over_the_limit_is_refused_unread() -> None:
         parse_envelope(b" " * (ENVELOPE_BYTES_MAX + 1))
 
 
-@pytest.mark.parametrize("key", ["", "msk_", "msk_AAAA", KEY.secret[4:], KEY.secret + "A", "msk_" + "ü" * 43])
+@pytest.mark.parametrize(
+    "key",
+    ["", "msk_", "msk_AAAA", KEY.secret[4:], KEY.secret + "A", "msk_" + "ü" * 43],
+    ids=["empty", "prefix", "short", "no prefix", "long", "letters"],  # never the key, which is another in each process
+)
 def test_a_key_of_another_form_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(RequestInvalid) as refused:
         BatchSigner(COMPANY, key)
