@@ -156,6 +156,50 @@ def test_only_reviewers_see_candidates_and_decide(town: Town) -> None:
     is_problem(town.call("POST", f"/v1/reviews/{review}/confirm", town.house.stranger), 404, "not_found")
 
 
+def test_a_vote_sent_again_with_its_idempotency_key_is_one_vote(town: Town) -> None:
+    town.approved()
+    where, again = f"/v1/reviews/{town.pending()}", {"Idempotency-Key": "vote-1"}
+    first = town.call("POST", f"{where}/confirm", town.first, headers=again)
+    repeated = town.call("POST", f"{where}/confirm", town.first, headers=again)
+    assert (first.status_code, repeated.status_code) == (200, 200)
+    assert repeated.json() == first.json()
+    assert "idempotency-replayed" not in first.headers
+    assert repeated.headers["idempotency-replayed"] == "true"
+    # Another reviewer's vote is not the repetition of the first one's, and neither is one on another proposal.
+    is_problem(town.call("POST", f"{where}/confirm", town.second, headers=again), 409, "idempotency.mismatch")
+    other = f"/v1/reviews/{town.pending()}"
+    is_problem(town.call("POST", f"{other}/confirm", town.first, headers=again), 409, "idempotency.mismatch")
+    done = [town.call("POST", f"{other}/reject", town.first, headers=again) for _ in range(2)]
+    assert [one.json()["state"] for one in done] == ["rejected"] * 2
+    assert done[1].headers["idempotency-replayed"] == "true"
+
+
+def test_no_repetition_of_a_confirmation_names_somebody_who_was_erased(town: Town) -> None:
+    town.approved()
+    where, again = f"/v1/reviews/{town.pending()}", {"Idempotency-Key": "vote-1"}
+    named = town.call("POST", f"{where}/confirm", town.first, headers=again).json()
+    person = named["faces"][0]["candidates"][0]["person_id"]
+    assert town.call("DELETE", f"/v1/persons/{person}", town.house.writer).status_code == 200
+    repeated = town.call("POST", f"{where}/confirm", town.first, headers=again)
+    assert person not in repeated.text
+
+
+def test_an_approval_sent_again_with_its_idempotency_key_is_one_approval(town: Town) -> None:
+    again = {"Idempotency-Key": "approval-1"}
+    made = [town.call("POST", "/v1/approvals", town.house.admin, json=APPROVAL, headers=again) for _ in range(2)]
+    assert [one.status_code for one in made] == [201, 201]
+    assert made[0].json() == made[1].json()
+    assert made[0].headers["location"] == made[1].headers["location"]
+    assert len(town.call("GET", "/v1/approvals", town.house.admin).json()["data"]) == 1
+    changed = APPROVAL | {"reason": "another"}
+    refused = town.call("POST", "/v1/approvals", town.house.admin, json=changed, headers=again)
+    is_problem(refused, 409, "idempotency.mismatch")
+    where = f"{made[0].headers['location']}/revoke"
+    revoked = [town.call("POST", where, town.house.admin, headers=again) for _ in range(2)]
+    assert [one.status_code for one in revoked] == [200, 200]
+    assert revoked[1].headers["idempotency-replayed"] == "true"
+
+
 def test_a_rejected_match_names_nobody_any_more(town: Town) -> None:
     town.approved()
     where = f"/v1/reviews/{town.pending()}"

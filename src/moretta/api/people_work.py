@@ -35,8 +35,10 @@ from moretta.core.recognition import FailureToEnrol, RefusalReason, StoreWish
 
 # As usage records name them.
 SEARCH, VERIFY = "/v1/search", "/v1/verify"
+# As answers are remembered under an `Idempotency-Key`.
+CONFIRM, REJECT = "/v1/reviews/confirm", "/v1/reviews/reject"
 # Whose remembered answers name persons who match: forgotten where somebody must not be found any more.
-NAMING = frozenset({SEARCH, VERIFY})
+NAMING = frozenset({SEARCH, VERIFY, CONFIRM, REJECT})
 
 T = TypeVar("T")
 Count = Callable[[int, int], None]

@@ -83,7 +83,7 @@ class RightsNoticePage(BaseModel):
     data: list[RightsNoticeView]
 
 
-class SearchView(BaseModel):
+class SearchAboutView(BaseModel):
     """An act that compared a person. `caller`: the API key's id, or `cli`; `log_index`: where the log tells it."""
 
     id: str
@@ -101,7 +101,7 @@ class SearchView(BaseModel):
 class SearchPage(BaseModel):
     """Who searched a person, the latest first; `next_before` is where the next page begins."""
 
-    data: list[SearchView]
+    data: list[SearchAboutView]
     next_before: int | None
 
 
@@ -154,10 +154,10 @@ def notice_view(notice: RightsNotice) -> RightsNoticeView:
     )
 
 
-def search_view(about: SearchAbout) -> SearchView:
+def search_about_view(about: SearchAbout) -> SearchAboutView:
     """The act as it is shown."""
     record = about.record
-    return SearchView(
+    return SearchAboutView(
         id=record.search_id,
         kind=record.kind.value,
         time=record.time,

@@ -14,10 +14,10 @@ import typer
 from moretta.api.rights_schemas import (
     RightsNoticeView,
     RightsRequestView,
-    SearchView,
+    SearchAboutView,
     notice_view,
     request_view,
-    search_view,
+    search_about_view,
 )
 from moretta.cli.people import Json, LazyWorker, PersonId, confirmed, note, print_json, show, table
 from moretta.core.clock import utc_now
@@ -175,9 +175,9 @@ def searches(person: PersonId, json_out: Json = None) -> None:
         while page := desk.rights.searches(desk.company_id, person, _PAGE, before):
             found += page
             before = page[-1].log_index
-    views = [search_view(one) for one in found]
+    views = [search_about_view(one) for one in found]
     if json_out is not None:
-        print_json(json_out, [(SearchView, one) for one in views])
+        print_json(json_out, [(SearchAboutView, one) for one in views])
         return
     shown = table("search", "kind", "time", "purpose", "by", "matched")
     for one in views:

@@ -11,7 +11,10 @@ from fastapi import Depends, FastAPI, Path, Request, Response
 
 from moretta.api.auth import Guard
 from moretta.api.bodies import read_json
+from moretta.api.calls import REPEATED, IdempotencyHeader, json_answer
+from moretta.api.idempotency import Answer
 from moretta.api.openapi import GUARDED, PEOPLE, json_body, problems
+from moretta.api.repeats import answered_once
 from moretta.api.review_schemas import (
     ApprovalPage,
     ApprovalView,
@@ -20,6 +23,7 @@ from moretta.api.review_schemas import (
     approval_view,
     policy_view,
 )
+from moretta.api.schemas import to_json
 from moretta.api.services import Services
 from moretta.api.v1.collections import Cursor, Limit, json_response, mark
 from moretta.api.v1.notices import RegionFilter
@@ -30,6 +34,8 @@ from moretta.core.recognition import IdKind
 from moretta.use_cases.review.facade import Approvals
 
 APPROVALS = "/v1/approvals"
+# As answers are remembered under an `Idempotency-Key`.
+_REVOKE = "/v1/approvals/revoke"
 ApprovalId = Annotated[str, Path(max_length=64, examples=["apr_local_0123456789abcdef01234567"])]
 
 
@@ -62,10 +68,12 @@ def _add_writing(app: FastAPI, desk: Desk, approvals: Approvals, may_administer:
         tags=["governance"],
         summary="Record that a use was approved: by whom, why, and until when",
         status_code=201,
-        responses={201: {"model": ApprovalView, "headers": _LOCATION}, **problems(*PEOPLE, 413, 415)},
+        responses={201: {"model": ApprovalView, "headers": _HEADERS}, **problems(*PEOPLE, 409, 413, 415)},
         openapi_extra=json_body("NewApproval"),
     )
-    async def grant_approval(request: Request, key: Annotated[ApiKeyInfo, Depends(may_administer)]) -> Response:
+    async def grant_approval(
+        request: Request, key: Annotated[ApiKeyInfo, Depends(may_administer)], idempotency: IdempotencyHeader = None
+    ) -> Response:
         body = await read_json(request, NewApproval, "an approval")
         if body.until.tzinfo is None:
             wrong = FieldError("until", "expected a moment with its time zone, such as 2026-01-31T12:00:00Z")
@@ -81,24 +89,37 @@ def _add_writing(app: FastAPI, desk: Desk, approvals: Approvals, may_administer:
             until=body.until,
             recorded_by=key.key_id,
         )
-        made = await anyio.to_thread.run_sync(grant, limiter=desk.inline)
-        where = f"{APPROVALS}/{made.approval_id}"
-        return json_response(ApprovalView, approval_view(made, clock()), 201, Location=where)
+
+        def make() -> Answer:
+            made = grant()
+            where = [("Location", f"{APPROVALS}/{made.approval_id}")]
+            return json_answer(to_json(ApprovalView, approval_view(made, clock())), 201, where)
+
+        return await answered_once(desk, key, APPROVALS, idempotency, body, make, of=key.key_id)
 
     @app.post(
         "/v1/approvals/{approval_id}/revoke",
         operation_id="revokeApproval",
         tags=["governance"],
         summary="Take an approval back: what needs one is refused from now on",
-        responses={200: {"model": ApprovalView}, **problems(*PEOPLE, 409)},
+        responses={200: {"model": ApprovalView, "headers": REPEATED}, **problems(*PEOPLE, 409)},
     )
-    async def revoke_approval(key: Annotated[ApiKeyInfo, Depends(may_administer)], approval_id: ApprovalId) -> Response:
+    async def revoke_approval(
+        key: Annotated[ApiKeyInfo, Depends(may_administer)],
+        approval_id: ApprovalId,
+        idempotency: IdempotencyHeader = None,
+    ) -> Response:
         revoke = partial(approvals.revoke, key.company_id, approval_id, key.key_id)
-        found = await anyio.to_thread.run_sync(revoke, limiter=desk.inline)
-        return json_response(ApprovalView, approval_view(found, clock()))
+
+        def make() -> Answer:
+            return json_answer(to_json(ApprovalView, approval_view(revoke(), clock())))
+
+        of = f"{key.key_id}|{approval_id}"
+        return await answered_once(desk, key, _REVOKE, idempotency, None, make, of=of)
 
 
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
+_HEADERS = {**_LOCATION, **REPEATED}
 
 
 def _add_reading(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:

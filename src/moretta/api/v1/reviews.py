@@ -12,8 +12,13 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 
 from moretta.api.auth import Guard
 from moretta.api.bodies import read_json
+from moretta.api.calls import REPEATED, IdempotencyHeader, json_answer
+from moretta.api.idempotency import Answer
 from moretta.api.openapi import PEOPLE, json_body, problems
+from moretta.api.people_work import CONFIRM, REJECT
+from moretta.api.repeats import answered_once
 from moretta.api.review_schemas import Confirmation, ReviewPage, ReviewView, review_view
+from moretta.api.schemas import to_json
 from moretta.api.v1.collections import Cursor, Limit, json_response, mark
 from moretta.api.v1.notices import RegionFilter
 from moretta.api.work import Desk
@@ -70,33 +75,44 @@ def _add_looking(app: FastAPI, desk: Desk, reviews: Reviews, may_review: Guard, 
 
 
 def _add_deciding(app: FastAPI, desk: Desk, reviews: Reviews, may_review: Guard) -> None:
-    async def decided(decide: Callable[[], Proposal]) -> Response:
-        found = await anyio.to_thread.run_sync(decide, limiter=desk.inline)
-        return json_response(ReviewView, review_view(found, for_reviewer=True))
+    def decided(decide: Callable[[], Proposal]) -> Answer:
+        return json_answer(to_json(ReviewView, review_view(decide(), for_reviewer=True)))
 
     @app.post(
         "/v1/reviews/{review_id}/confirm",
         operation_id="confirmReview",
         tags=["reviews"],
         summary="Confirm who it is; each key is heard once, and remote identification needs two",
-        responses={200: {"model": ReviewView}, **problems(*PEOPLE, 409, 413, 415)},
+        responses={200: {"model": ReviewView, "headers": REPEATED}, **problems(*PEOPLE, 409, 413, 415)},
         openapi_extra=json_body("Confirmation", required=False),
     )
     async def confirm_review(
-        request: Request, key: Annotated[ApiKeyInfo, Depends(may_review)], review_id: ReviewId
+        request: Request,
+        key: Annotated[ApiKeyInfo, Depends(may_review)],
+        review_id: ReviewId,
+        idempotency: IdempotencyHeader = None,
     ) -> Response:
         wanted = Confirmation()
         if "content-type" in request.headers:
             wanted = await read_json(request, Confirmation, "a confirmation")
         choices = None if wanted.choices is None else [Choice(one.face, one.person_id) for one in wanted.choices]
-        return await decided(partial(reviews.confirm, key.company_id, review_id, key.key_id, choices))
+        make = partial(decided, partial(reviews.confirm, key.company_id, review_id, key.key_id, choices))
+        return await answered_once(desk, key, CONFIRM, idempotency, wanted, make, of=_vote_of(key, review_id))
 
     @app.post(
         "/v1/reviews/{review_id}/reject",
         operation_id="rejectReview",
         tags=["reviews"],
         summary="Reject a match; those who were proposed are forgotten",
-        responses={200: {"model": ReviewView}, **problems(*PEOPLE, 409)},
+        responses={200: {"model": ReviewView, "headers": REPEATED}, **problems(*PEOPLE, 409)},
     )
-    async def reject_review(key: Annotated[ApiKeyInfo, Depends(may_review)], review_id: ReviewId) -> Response:
-        return await decided(partial(reviews.reject, key.company_id, review_id, key.key_id))
+    async def reject_review(
+        key: Annotated[ApiKeyInfo, Depends(may_review)], review_id: ReviewId, idempotency: IdempotencyHeader = None
+    ) -> Response:
+        make = partial(decided, partial(reviews.reject, key.company_id, review_id, key.key_id))
+        return await answered_once(desk, key, REJECT, idempotency, None, make, of=_vote_of(key, review_id))
+
+
+def _vote_of(key: ApiKeyInfo, review_id: str) -> str:
+    """Whose vote on what: another reviewer's is never taken for a repetition of the first one's."""
+    return f"{key.key_id}|{review_id}"

@@ -24,7 +24,7 @@ from moretta.api.rights_schemas import (
     SearchPage,
     notice_view,
     request_view,
-    search_view,
+    search_about_view,
 )
 from moretta.api.streams import streamed
 from moretta.api.v1.collections import Cursor, Limit, json_response, mark
@@ -125,7 +125,9 @@ def _add_reading(app: FastAPI, desk: Desk, rights: Rights, may_manage: Guard) ->
         find = partial(rights.searches, key.company_id, person_id, limit, before)
         found = await anyio.to_thread.run_sync(find, limiter=desk.inline)
         following = found[-1].log_index if len(found) == limit else None
-        return json_response(SearchPage, SearchPage(data=[search_view(one) for one in found], next_before=following))
+        return json_response(
+            SearchPage, SearchPage(data=[search_about_view(one) for one in found], next_before=following)
+        )
 
 
 def _add_answering(app: FastAPI, desk: Desk, rights: Rights, may_manage: Guard) -> None:
