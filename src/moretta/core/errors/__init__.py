@@ -21,6 +21,7 @@ MorettaError
 ├── PolicyProhibited               policy, or the law above it, forbids it
 │   ├── PurposeUnknown             no such purpose in the policy (`purpose.unknown`)
 │   ├── ApprovalRequired           nobody approved it yet (`approval.required`)
+│   ├── BudgetExhausted            the site's privacy budget of that day is spent (`dp.budget_exhausted`)
 │   └── RetentionExceeded          kept longer than the purpose allows (`retention.exceeded`)
 ├── ReviewError                    a match that people must confirm
 │   ├── ReviewClosed               decided already, or its time is over (`review.closed`)
@@ -102,6 +103,7 @@ from moretta.core.errors.media import (
 from moretta.core.errors.models import ModelCorrupt, ModelError, ModelMissing, ModelRejected
 from moretta.core.errors.policy import (
     ApprovalRequired,
+    BudgetExhausted,
     PersonHeld,
     PolicyProhibited,
     PurposeUnknown,
@@ -158,6 +160,7 @@ __all__ = [
     "NOT_PROCESSED",
     "AgeUnknown",
     "ApprovalRequired",
+    "BudgetExhausted",
     "Cancelled",
     "ChallengeExpired",
     "ChallengeUsed",

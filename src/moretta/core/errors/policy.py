@@ -36,6 +36,13 @@ class RetentionExceeded(PolicyProhibited):
     title = "The retention is too long for this purpose"
 
 
+class BudgetExhausted(PolicyProhibited):
+    """The privacy budget of that site and day does not cover what was asked; nothing was released."""
+
+    code = "dp.budget_exhausted"
+    title = "The privacy budget is spent"
+
+
 class ReviewError(MorettaError):
     """What was asked of a proposed match cannot be done."""
 

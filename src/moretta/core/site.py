@@ -1,0 +1,211 @@
+"""A watched site as its operator draws it: cameras, zones, lines, what is counted, and how much privacy is spent on it.
+
+Belongs here: the frozen description and its checks. Does not belong here: reading the file (see `wiring.site_file`), any
+measuring.
+
+Places are fractions of a camera's picture: x from 0 (left) to 1 (right), y from 0 (top) to 1 (bottom), so that a camera that
+changes its resolution keeps its zones.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from moretta.core.errors import RequestInvalid
+from moretta.core.statistics import TABLED, Measure, Subject
+
+Point = tuple[float, float]
+
+# A day has between 23 and 25 hours, which whole divisors of an hour and whole hours divide without a rest.
+BUCKETS_S = (300, 600, 900, 1800, 3600)
+# More zones a camera than a person can draw and read.
+MOST_PLACES = 32
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An area: `polygon` of at least three points, in order; `least_stay_s` seconds make a passer a visit."""
+
+    name: str
+    polygon: tuple[Point, ...]
+    least_stay_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        _named("zone", self.name)
+        _inside(f"zone {self.name}", self.polygon)
+        if len(self.polygon) < 3:
+            raise RequestInvalid(f"zone {self.name}: expected a polygon of at least 3 points, got {len(self.polygon)}")
+        if not 0 < self.least_stay_s <= 3600:
+            raise RequestInvalid(
+                f"zone {self.name}: expected least_stay_s between 0 and 3600 seconds, got {self.least_stay_s:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line whose crossings are counted; `forward` is from the left of `start` → `end` to its right, as seen on the picture."""
+
+    name: str
+    start: Point
+    end: Point
+
+    def __post_init__(self) -> None:
+        _named("line", self.name)
+        _inside(f"line {self.name}", (self.start, self.end))
+        if self.start == self.end:
+            raise RequestInvalid(f"line {self.name}: expected two different points")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What people may look at. `at` is its place on the picture; None means beside the camera itself (a screen or shelf it sits
+    on).
+
+    `tolerance_deg` is how far gaze and head may point away from it and still count as attention.
+    """
+
+    name: str
+    at: Point | None = None
+    tolerance_deg: float = 20.0
+
+    def __post_init__(self) -> None:
+        _named("target", self.name)
+        if self.at is not None:
+            _inside(f"target {self.name}", (self.at,))
+        if not 1 <= self.tolerance_deg <= 60:
+            raise RequestInvalid(
+                f"target {self.name}: expected tolerance_deg between 1 and 60, got {self.tolerance_deg:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one camera of a site sees. `target` is None where attention is not measured."""
+
+    camera: str
+    zones: tuple[Zone, ...]
+    lines: tuple[Line, ...] = ()
+    target: Target | None = None
+
+    def __post_init__(self) -> None:
+        _named("camera", self.camera)
+        if not self.zones:
+            raise RequestInvalid(
+                f"camera {self.camera}: expected at least one zone; `[[0,0],[1,0],[1,1],[0,1]]` is the whole picture"
+            )
+        for places in (self.zones, self.lines):
+            names = [place.name for place in places]
+            if len(set(names)) < len(names) or len(names) > MOST_PLACES:
+                raise RequestInvalid(
+                    f"camera {self.camera}: expected at most {MOST_PLACES} zones and lines, each of its own name"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyPlan:
+    """What is spent on one site and day, for each visit: `bucket_epsilon` on the tables of a bucket, `live_epsilon` on live
+    counters.
+
+    `weights` say which share of `bucket_epsilon` each measure gets; a measure that is not named is not released. `least_cell`:
+    a noisy count below it is not shown. `most_zones`: a visit counts in the first so many zones it enters, of all the site's.
+    """
+
+    bucket_epsilon: float = 1.0
+    live_epsilon: float = 1.0
+    day_epsilon: float = 2.0
+    least_cell: float = 10.0
+    most_zones: int = 2
+    weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in TABLED)
+
+    def __post_init__(self) -> None:
+        for name in ("bucket_epsilon", "live_epsilon", "day_epsilon"):
+            # Above 10 the odds a single visit can be told by are over 20,000 to 1: no protection worth its name.
+            if not 0 <= getattr(self, name) <= 10:
+                raise RequestInvalid(f"privacy.{name}: expected 0 to 10, got {getattr(self, name):g}")
+        if self.bucket_epsilon + self.live_epsilon > self.day_epsilon * (1 + 1e-9):
+            raise RequestInvalid(
+                f"privacy: expected bucket_epsilon + live_epsilon to be at most day_epsilon ({self.day_epsilon:g}), got "
+                f"{self.bucket_epsilon:g} + {self.live_epsilon:g}"
+            )
+        if not 0 <= self.least_cell <= 1000 or not 1 <= self.most_zones <= MOST_PLACES:
+            raise RequestInvalid(f"privacy: expected least_cell of 0 to 1000 and most_zones of 1 to {MOST_PLACES}")
+        if not self.weights or any(weight <= 0 or measure not in TABLED for measure, weight in self.weights):
+            raise RequestInvalid(f"privacy.weights: expected weights above 0 of some of: {', '.join(TABLED)}")
+
+    def epsilon_of(self, measure: Measure) -> float:
+        """What a bucket's table of `measure` may spend; 0 where it is not released."""
+        weights = dict(self.weights)
+        return self.bucket_epsilon * weights.get(measure, 0.0) / sum(weights.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """From which released (noisy) figures of the live counters somebody is called; None: never. Each is per zone.
+
+    `crowding`: people in the zone at once; `loitering`: stays over `loitering_s` within an hour; `flow`: how many standard
+    deviations an hour's crossings may differ from those of the same hour on other days.
+    """
+
+    crowding: float | None = None
+    loitering: float | None = None
+    loitering_s: float = 300.0
+    flow: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A watched site. `timezone` (IANA name) says when its days begin; `bucket_s` is the length of a time bucket in seconds."""
+
+    name: str
+    views: tuple[View, ...]
+    timezone: str = "UTC"
+    bucket_s: int = 3600
+    privacy: PrivacyPlan = field(default_factory=PrivacyPlan)
+    alarms: Alarms = field(default_factory=Alarms)
+
+    def __post_init__(self) -> None:
+        _named("site", self.name)
+        if self.bucket_s not in BUCKETS_S:
+            raise RequestInvalid(f"bucket_s: expected one of {', '.join(map(str, BUCKETS_S))}, got {self.bucket_s}")
+        cameras = [view.camera for view in self.views]
+        if not cameras or len(set(cameras)) < len(cameras):
+            raise RequestInvalid("expected at least one camera, each of its own name")
+        try:
+            ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError):
+            raise RequestInvalid("timezone: expected an IANA name such as Europe/Rome or UTC") from None
+
+    def view(self, camera: str) -> View | None:
+        """What that camera sees; None for a camera that is not the site's."""
+        return next((view for view in self.views if view.camera == camera), None)
+
+    def places(self, subject: Subject) -> Iterator[str]:
+        """The names of all places that have figures of their own, as `camera/zone` or `camera/line`."""
+        for view in self.views:
+            for place in view.zones if subject is Subject.ZONE else view.lines:
+                yield f"{view.camera}/{place.name}"
+
+    def day(self, time_s: float) -> date:
+        """The site's own date at `time_s` (seconds since 1970 in UTC)."""
+        return datetime.fromtimestamp(time_s, ZoneInfo(self.timezone)).date()
+
+    def bucket(self, time_s: float) -> datetime:
+        """The start, in UTC, of the bucket that holds `time_s`. Buckets never span two of the site's days."""
+        local = datetime.fromtimestamp(time_s, ZoneInfo(self.timezone))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+        passed = (local.astimezone(UTC) - midnight) // timedelta(seconds=self.bucket_s)
+        return midnight + passed * timedelta(seconds=self.bucket_s)
+
+
+def _named(kind: str, name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise RequestInvalid(f"{kind}: expected a name of 1 to 48 lower-case letters, digits and hyphens")
+
+
+def _inside(what: str, points: tuple[Point, ...]) -> None:
+    if any(not 0 <= value <= 1 for point in points for value in point):
+        raise RequestInvalid(f"{what}: expected points as fractions of the picture, each x and y between 0 and 1")
