@@ -14,7 +14,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Moretta needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install,postgres,pkcs11,cloud]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,install,postgres,pkcs11,cloud,statistics,parquet]'
 	$(BIN)/moretta models install --demo-clip --demo-people
 	@touch $@
 
@@ -58,7 +58,7 @@ docs: setup
 
 # Pins for every environment; no address of any registry is written.
 lock: setup
-	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra install --extra postgres --extra pkcs11 --extra cloud --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	$(BIN)/pip-compile --quiet --strip-extras --extra dev --extra install --extra postgres --extra pkcs11 --extra cloud --extra statistics --extra parquet --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
 	  --output-file constraints.txt pyproject.toml
 
 clean:
