@@ -179,6 +179,21 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """What a visit adds to a live counter at the moment it happens: `step` (1 or -1) to `cell` of `measure` at `place`.
+
+    Caps are not yet enforced; `visit_id` is what they are enforced by. Never leaves the watching process.
+    """
+
+    visit_id: int
+    time_s: float
+    measure: Measure
+    place: str
+    cell: int = 0
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One released table: the noisy `values` of `MEASURES[measure].cells` at `place`, and how far they may be from the truth.
 
