@@ -160,6 +160,20 @@ def test_a_commit_that_fails_fails_for_all_whose_entries_were_in_it(engine: Engi
     assert ledger.log.append([an_entry()]) == [0]
 
 
+def test_an_entry_that_cannot_be_written_fails_its_own_call_alone(ledger: Ledger) -> None:
+    class Unwritable(LogEntry):
+        def leaf(self) -> bytes:
+            raise UnicodeEncodeError("ascii", "", 0, 0, "")
+
+    unwritable = Unwritable(EntryKind.SEARCHED, "2026-03-01T12:00:00Z", COMPANY)
+    with ThreadPoolExecutor(6) as pool:
+        sound = [pool.submit(ledger.log.append, [an_entry(number)]) for number in range(10)]
+        refused = [pool.submit(ledger.log.append, [an_entry(), unwritable]) for _ in range(10)]
+        assert sorted(index for job in sound for index in job.result()) == list(range(10))
+        assert all(isinstance(job.exception(), UnicodeEncodeError) for job in refused)
+    assert checked(ledger) == 10
+
+
 def test_an_act_that_fails_leaves_no_entry(engine: Engine) -> None:
     class Stopped(Exception):
         pass

@@ -76,7 +76,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing_rows(engine: Engine) -> Iterator[Connection]:
     """As `writing`, but on PostgreSQL beside others: lock rows (`with_for_update`) before reading what they guard."""
-    with _told(engine), engine.execution_options(moretta_writes=True).begin() as connection:
+    # Options of the connection: making an engine that has them costs 0.02 ms more, each time.
+    with _told(engine), engine.connect() as connection, connection.execution_options(moretta_writes=True).begin():
         yield connection
 
 

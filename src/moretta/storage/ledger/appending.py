@@ -8,6 +8,7 @@ them commits, and never in a circle. Indexes have no gaps, because an appender t
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, select
 
@@ -29,22 +30,40 @@ _SET_HEAD = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenEntry:
+    """An entry as it will be kept: the bytes that the tree hashes, and their hash."""
+
+    company_id: str
+    leaf: bytes
+    leaf_hash: bytes
+
+
+def written(entries: Sequence[LogEntry]) -> list[WrittenEntry]:
+    """Entries as bytes: all of appending that needs no transaction."""
+    leaves = [entry.leaf() for entry in entries]
+    return [WrittenEntry(entry.company_id, leaf, leaf_hash(leaf)) for entry, leaf in zip(entries, leaves, strict=True)]
+
+
 def append(connection: Connection, entries: Sequence[LogEntry]) -> list[int]:
     """Append entries; their indexes. Call it as the last thing of the transaction.
 
     Raises:
         LogBroken: the head does not fit itself; nothing may be added to such a log.
     """
+    return append_written(connection, written(entries))
+
+
+def append_written(connection: Connection, entries: Sequence[WrittenEntry]) -> list[int]:
+    """As `append`, of entries that were written before the transaction began."""
     if not entries:
         return []
     head = read_head(connection, lock=True)
-    leaves = [entry.leaf() for entry in entries]
-    hashes = [leaf_hash(leaf) for leaf in leaves]
-    edge, made = head.edge.grown(hashes)
+    edge, made = head.edge.grown([entry.leaf_hash for entry in entries])
     indexes = list(range(head.size, edge.size))
     rows = [
-        {"entry_index": index, "company_id": entry.company_id, "leaf_hash": hashed, "leaf": leaf}
-        for index, entry, hashed, leaf in zip(indexes, entries, hashes, leaves, strict=True)
+        {"entry_index": index, "company_id": entry.company_id, "leaf_hash": entry.leaf_hash, "leaf": entry.leaf}
+        for index, entry in zip(indexes, entries, strict=True)
     ]
     connection.execute(_KEEP_ENTRY, rows)
     if made:

@@ -14,7 +14,7 @@ from moretta.core.ledger import ConsistencyProof, InclusionProof, LogEntry
 from moretta.core.ledger_store import LogHead, StoredCheckpoint, StoredLeaf
 from moretta.core.merkle import Node, consistency_hashes, inclusion_hashes
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
-from moretta.storage.ledger.appending import append, read_head
+from moretta.storage.ledger.appending import WrittenEntry, append_written, read_head, written
 from moretta.storage.ledger.grouping import GroupedAppend
 from moretta.storage.ledger.nodes import edge_at, node_reader, stored_bytes
 from moretta.storage.tables_ledger import log_checkpoints, log_cosignatures, log_entries, log_head, log_nodes
@@ -35,8 +35,11 @@ class SqlLedger:
         self._grouped = GroupedAppend(self._committed)
 
     def append(self, entries: Sequence[LogEntry]) -> list[int]:
-        """As `LedgerStore.append`; threads that append at the same moment share a commit."""
-        return self._grouped.append(entries)
+        """As `LedgerStore.append`; threads that append at the same moment share a commit.
+
+        An entry that cannot be written fails its own call, before it is put together with those of others.
+        """
+        return self._grouped.append(written(entries))
 
     def head(self) -> LogHead:
         """As `LedgerStore.head`."""
@@ -145,9 +148,9 @@ class SqlLedger:
             if len(page) < _PAGE:
                 return
 
-    def _committed(self, entries: Sequence[LogEntry]) -> list[int]:
+    def _committed(self, entries: Sequence[WrittenEntry]) -> list[int]:
         with writing_rows(self._engine) as connection:
-            indexes = append(connection, entries)
+            indexes = append_written(connection, entries)
             self._checkpoint("append:before-commit")
         self._checkpoint("append:after-commit")
         return indexes
