@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from moretta.core.errors import RequestInvalid
-from moretta.core.statistics import TABLED, Measure, Subject
+from moretta.core.statistics import LIVE, MEASURES, NEEDS_TARGET, TABLED, Measure, Subject
 
 Point = tuple[float, float]
 
@@ -28,11 +28,15 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """An area: `polygon` of at least three points, in order; `least_stay_s` seconds make a passer a visit."""
+    """An area: `polygon` of at least three points, in order; `least_stay_s` seconds make a passer a visit.
+
+    `crowded_from`: with so many people in it at once, the zone is crowded.
+    """
 
     name: str
     polygon: tuple[Point, ...]
     least_stay_s: float = 3.0
+    crowded_from: int = 5
 
     def __post_init__(self) -> None:
         _named("zone", self.name)
@@ -42,6 +46,10 @@ class Zone:
         if not 0 < self.least_stay_s <= 3600:
             raise RequestInvalid(
                 f"zone {self.name}: expected least_stay_s between 0 and 3600 seconds, got {self.least_stay_s:g}"
+            )
+        if not 2 <= self.crowded_from <= 1000:
+            raise RequestInvalid(
+                f"zone {self.name}: expected crowded_from of 2 to 1000 people, got {self.crowded_from}"
             )
 
 
@@ -110,8 +118,9 @@ class PrivacyPlan:
     """What is spent on one site and day, for each visit: `bucket_epsilon` on the tables of a bucket, `live_epsilon` on live
     counters.
 
-    `weights` say which share of `bucket_epsilon` each measure gets; a measure that is not named is not released. `least_cell`:
-    a noisy count below it is not shown. `most_zones`: a visit counts in the first so many zones it enters, of all the site's.
+    `weights` say which share of `bucket_epsilon` each measure gets, `live_weights` that of `live_epsilon`; a measure that is not
+    named is not released, and one that the site cannot measure gets no share (see `Site.epsilon_of`). `least_cell`: a noisy
+    count below it is not shown. `most_zones`: a visit counts in the first so many zones it enters, of all the site's.
     """
 
     bucket_epsilon: float = 1.0
@@ -120,6 +129,7 @@ class PrivacyPlan:
     least_cell: float = 10.0
     most_zones: int = 2
     weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in TABLED)
+    live_weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in LIVE)
 
     def __post_init__(self) -> None:
         for name in ("bucket_epsilon", "live_epsilon", "day_epsilon"):
@@ -133,11 +143,18 @@ class PrivacyPlan:
             )
         if not 0 <= self.least_cell <= 1000 or not 1 <= self.most_zones <= MOST_PLACES:
             raise RequestInvalid(f"privacy: expected least_cell of 0 to 1000 and most_zones of 1 to {MOST_PLACES}")
-        if not self.weights or any(weight <= 0 or measure not in TABLED for measure, weight in self.weights):
-            raise RequestInvalid(f"privacy.weights: expected weights above 0 of some of: {', '.join(TABLED)}")
+        for name, weights, known in (
+            ("weights", self.weights, TABLED),
+            ("live_weights", self.live_weights, LIVE),
+        ):
+            measures = [measure for measure, _ in weights]
+            if not weights or len(set(measures)) < len(measures):
+                raise RequestInvalid(f"privacy.{name}: expected at least one measure, each once")
+            if any(not 0 < weight <= 1000 or measure not in known for measure, weight in weights):
+                raise RequestInvalid(f"privacy.{name}: expected weights above 0 of some of: {', '.join(known)}")
 
     def epsilon_of(self, measure: Measure) -> float:
-        """What a bucket's table of `measure` may spend; 0 where it is not released."""
+        """The share of a site that can measure all that `weights` name; `Site.epsilon_of` is what is spent."""
         weights = dict(self.weights)
         return self.bucket_epsilon * weights.get(measure, 0.0) / sum(weights.values())
 
@@ -188,6 +205,41 @@ class Site:
         for view in self.views:
             for place in view.zones if subject is Subject.ZONE else view.lines:
                 yield f"{view.camera}/{place.name}"
+
+    def places_of(self, measure: Measure) -> tuple[str, ...]:
+        """The places that have figures of `measure`: all zones or lines; for attention, the zones of cameras with a target."""
+        if measure in NEEDS_TARGET:
+            return tuple(f"{view.camera}/{zone.name}" for view in self.views if view.target for zone in view.zones)
+        return tuple(self.places(MEASURES[measure].subject))
+
+    def epsilon_of(self, measure: Measure) -> float:
+        """What a bucket's tables of `measure`, of all places together, may spend; 0 where they are not released."""
+        return self._share(measure, self.privacy.weights, self.privacy.bucket_epsilon)
+
+    def live_epsilon_of(self, measure: Measure) -> float:
+        """What a day's live counters of `measure`, of all places together, may spend; 0 where they are not released."""
+        return self._share(measure, self.privacy.live_weights, self.privacy.live_epsilon)
+
+    def sensitivity(self, measure: Measure) -> int:
+        """The most by which one visit changes all figures of `measure` over the whole site (L1).
+
+        A visit is before one camera, so it is in at most as many zones as that camera has.
+        """
+        terms = MEASURES[measure]
+        if terms.subject is Subject.LINE:
+            return terms.cap
+        views = [view for view in self.views if view.target or measure not in NEEDS_TARGET]
+        return terms.cap * min(self.privacy.most_zones, max((len(view.zones) for view in views), default=0))
+
+    def day_bounds(self, day: date) -> tuple[datetime, datetime]:
+        """The first moment of the site's `day` and that of the next, in UTC: 23 to 25 hours apart."""
+        zone = ZoneInfo(self.timezone)
+        first, last = (datetime(date_.year, date_.month, date_.day, tzinfo=zone) for date_ in (day, day + timedelta(1)))
+        return first.astimezone(UTC), last.astimezone(UTC)
+
+    def _share(self, measure: Measure, weights: tuple[tuple[Measure, float], ...], epsilon: float) -> float:
+        released = {named: weight for named, weight in weights if self.places_of(named)}
+        return epsilon * released[measure] / sum(released.values()) if measure in released else 0.0
 
     def day(self, time_s: float) -> date:
         """The site's own date at `time_s` (seconds since 1970 in UTC)."""

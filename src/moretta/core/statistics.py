@@ -121,6 +121,8 @@ MEASURES: Mapping[Measure, MeasureTerms] = MappingProxyType(
     }
 )
 LIVE = (Measure.PASSERS, Measure.PRESENT, Measure.LONG_STAYS, Measure.FLOW)
+# Where a camera has no target, nobody can be seen to look at it.
+NEEDS_TARGET = (Measure.ATTENTION, Measure.ATTENTION_TIME)
 TABLED = tuple(measure for measure in MEASURES if measure not in (Measure.PRESENT, Measure.LONG_STAYS))
 
 

@@ -1,0 +1,151 @@
+"""The live counters of one watching session: who came, is there, stayed long and crossed, over one day.
+
+Belongs here: the caps on what one visit adds to live counters, and a day's counters. Does not belong here: when a tick is due,
+and what is spent (see `keeper`).
+
+A visit that goes on over midnight adds nothing to the new day, so that live counters cost it the budget of one day only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from moretta.core.intervals import CONFIDENCE
+from moretta.core.site import Site
+from moretta.core.statistics import LIVE, LONGEST_VISIT_S, MEASURES, MOST_CROSSINGS, LiveEvent, Measure, Subject, Table
+from moretta.statistics.continual import TreeCounter
+from moretta.statistics.noise import Mechanism
+
+# A visit is over by then; what it added is remembered for so long after its first event.
+_REMEMBERED_S = LONGEST_VISIT_S + 120.0
+
+
+@dataclass(slots=True)
+class _Added:
+    """What one visit has added so far; `zones` in the order of entering."""
+
+    camera: str
+    first_s: float
+    day: date
+    zones: dict[str, set[tuple[Measure, int]]] = field(default_factory=dict)
+    crossings: int = 0
+
+
+class LiveCaps:
+    """Lets through what the caps allow: for each visit one coming, one going and one long stay in each of its first zones, and
+    its first crossings."""
+
+    def __init__(self, site: Site) -> None:
+        self._most_zones = site.privacy.most_zones
+        self._places = {measure: frozenset(site.places_of(measure)) for measure in LIVE}
+        self._added: dict[int, _Added] = {}
+        # For each camera, the highest id that was forgotten: no visit of an id up to it adds anything any more.
+        self._floor: dict[str, int] = {}
+
+    def admit(self, event: LiveEvent, now_s: float, day: date) -> bool:
+        """Whether the event may be counted on `day`; if so, it is remembered as counted."""
+        self._forget(now_s)
+        if event.place not in self._places.get(event.measure, ()):
+            return False
+        added = self._of(event, now_s, day)
+        if added is None:
+            return False
+        if MEASURES[event.measure].subject is Subject.LINE:
+            return self._crossed(added, event)
+        return self._in_zone(added, event)
+
+    def present(self, visit_id: int) -> Iterator[str]:
+        """The zones into which the visit came and which it has not left."""
+        added = self._added.get(visit_id)
+        for zone, done in added.zones.items() if added else ():
+            if (Measure.PRESENT, 1) in done and (Measure.PRESENT, -1) not in done:
+                yield zone
+
+    def _of(self, event: LiveEvent, now_s: float, day: date) -> _Added | None:
+        camera = event.place.partition("/")[0]
+        added = self._added.get(event.visit_id)
+        if added is None:
+            if event.visit_id <= self._floor.get(camera, -1):
+                return None
+            added = self._added[event.visit_id] = _Added(camera, now_s, day)
+        return added if added.day == day and added.camera == camera else None
+
+    def _crossed(self, added: _Added, event: LiveEvent) -> bool:
+        if event.step != 1 or event.cell not in (0, 1) or added.crossings == MOST_CROSSINGS:
+            return False
+        added.crossings += 1
+        return True
+
+    def _in_zone(self, added: _Added, event: LiveEvent) -> bool:
+        if event.place not in added.zones and len(added.zones) == self._most_zones:
+            return False
+        done = added.zones.setdefault(event.place, set())
+        step = (event.measure, event.step)
+        leaves = step == (Measure.PRESENT, -1)
+        if event.cell != 0 or step in done or (event.step != 1 and not leaves):
+            return False
+        if leaves and (Measure.PRESENT, 1) not in done:
+            return False
+        done.add(step)
+        return True
+
+    def _forget(self, now_s: float) -> None:
+        """Visits are remembered in the order of their first events, so the oldest come first."""
+        for visit_id, added in list(self._oldest(now_s - _REMEMBERED_S)):
+            del self._added[visit_id]
+            self._floor[added.camera] = max(visit_id, self._floor.get(added.camera, -1))
+
+    def _oldest(self, before_s: float) -> Iterator[tuple[int, _Added]]:
+        for visit_id, added in self._added.items():
+            if added.first_s >= before_s:
+                return
+            yield visit_id, added
+
+
+class DayCounters:
+    """The counters of one day. No noise is drawn before the first `tick`, which is to come after the charge was spent."""
+
+    def __init__(self, site: Site, steps: int) -> None:
+        self._site, self._steps = site, steps
+        self._measures = [measure for measure in LIVE if site.live_epsilon_of(measure) > 0]
+        self._places = {measure: site.places_of(measure) for measure in self._measures}
+        self._pending = {measure: self._zeros(measure) for measure in self._measures}
+        self._counters: dict[Measure, TreeCounter] = {}
+
+    @property
+    def started(self) -> bool:
+        """Whether noise was drawn."""
+        return bool(self._counters)
+
+    def add(self, event: LiveEvent) -> None:
+        """Count an event that the caps let through; a measure that is not released is left out."""
+        if event.measure in self._pending:
+            cells = len(MEASURES[event.measure].cells)
+            at = self._places[event.measure].index(event.place) * cells + event.cell
+            self._pending[event.measure][at] += event.step
+
+    def tick(self, mechanism: Mechanism) -> tuple[Table, ...]:
+        """Close the step: what was added since the last one goes into the totals, and noisy totals come out."""
+        tables: list[Table] = []
+        for measure in self._measures:
+            counter = self._counters.get(measure) or self._counter(mechanism, measure)
+            self._counters[measure] = counter
+            values = counter.add(self._pending[measure])
+            self._pending[measure] = self._zeros(measure)
+            cells, width = len(MEASURES[measure].cells), counter.half_width()
+            for number, place in enumerate(self._places[measure]):
+                own = values[number * cells : (number + 1) * cells]
+                tables.append(Table(place, measure, own, counter.scale, float(width), CONFIDENCE))
+        return tuple(tables)
+
+    def _counter(self, mechanism: Mechanism, measure: Measure) -> TreeCounter:
+        return TreeCounter(
+            mechanism,
+            cells=len(self._pending[measure]),
+            steps=self._steps,
+            sensitivity=self._site.sensitivity(measure),
+            epsilon=self._site.live_epsilon_of(measure),
+        )
+
+    def _zeros(self, measure: Measure) -> list[int]:
+        return [0] * (len(self._places[measure]) * len(MEASURES[measure].cells))
