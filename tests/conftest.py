@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from moretta.vision.models import State, default_media_dir, default_models_dir, verify
+from tests import memory
 from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
+
+
+def pytest_configure() -> None:
+    """Temporary folders of tests lie in memory, unless somebody said where (`--basetemp`, `PYTEST_DEBUG_TEMPROOT`)."""
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory.folder()))
 
 
 @pytest.fixture(scope="session")

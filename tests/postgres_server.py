@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import memory
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -104,7 +106,7 @@ def running_server() -> Iterator[PostgresServer]:
     binaries = find_binaries()
     _require_driver()
     # Short: the path of a Unix socket has at most 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="mpg-"))
+    folder = Path(tempfile.mkdtemp(prefix="mpg-", dir=memory.folder()))
     server = PostgresServer(folder, _free_port(), secrets.token_urlsafe(12))
     process: subprocess.Popen[bytes] | None = None
     try:

@@ -26,6 +26,7 @@ from moretta.core.protection import (
 from moretta.core.values import Embedding, Floats
 from moretta.protection.opening import GalleryKey
 from moretta.protection.schemes import gallery_index, new_gallery_key, protector
+from tests import memory
 from tests.shares_rig import Trio, gallery
 
 MODEL = "0123456789abcdef"
@@ -98,7 +99,7 @@ def _one_index(scheme: Scheme) -> Callable[[int], Harness]:
 
 
 def _three_parties(dimension: int) -> Harness:
-    root = Path(tempfile.mkdtemp(prefix="moretta-shares-"))
+    root = Path(tempfile.mkdtemp(prefix="moretta-shares-", dir=memory.folder()))
     shared = gallery(Trio(root), dimension)
 
     def close() -> None:

@@ -21,6 +21,7 @@ from moretta.protection.shares.party import SERVICE_ROLE, Party, party_role
 from moretta.protection.shares.protect import SharesProtector
 from moretta.protection.shares.sealing import party_key
 from moretta.protection.shares.store import Checkpoint, no_checkpoint
+from tests import memory
 
 MODEL, KEY, REGION = "0123456789abcdef", "key-1", "local"
 # Answers in place of a party: gets the caller's role and the message, and may pass it on.
@@ -162,7 +163,7 @@ def gallery(trio: Trio, dimension: int = 32, collection_id: str = "col_local_0")
 @contextlib.contextmanager
 def temporary_trio(**options: object) -> Iterator[Trio]:
     """A trio whose folders go with it."""
-    root = Path(tempfile.mkdtemp(prefix="moretta-shares-"))
+    root = Path(tempfile.mkdtemp(prefix="moretta-shares-", dir=memory.folder()))
     trio = Trio(root, **options)  # type: ignore[arg-type]
     try:
         yield trio

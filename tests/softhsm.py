@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from moretta.keys.token import Token
+from tests import memory
 
 _PLACES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/*/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so")
 
@@ -27,7 +28,7 @@ def softhsm_token() -> Token:
 
 @cache
 def _made(module: Path) -> Token:
-    folder = Path(tempfile.mkdtemp(prefix="softhsm-"))
+    folder = Path(tempfile.mkdtemp(prefix="softhsm-", dir=memory.folder()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "tokens").mkdir()
     configuration = folder / "softhsm2.conf"
