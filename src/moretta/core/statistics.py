@@ -26,6 +26,8 @@ DWELL_CLIP_S = 300.0
 MOST_PAIRS = 3
 # A visit crosses lines at most so often.
 MOST_CROSSINGS = 2
+# A visit is seen present by at most so many live ticks: as long as a stay is summed, at a tick a minute.
+MOST_TICKS = 5
 
 DWELL_EDGES_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 AGE_EDGES = (18, 30, 45, 60)
@@ -113,8 +115,10 @@ MEASURES: Mapping[Measure, MeasureTerms] = MappingProxyType(
         Measure.GENDER: MeasureTerms(
             Subject.ZONE, ("female", "male", "unknown"), 1, "people", "by estimated gender, as models read faces"
         ),
-        # What only live counters have: people now in the zone is who came less who went, two counters of a visit each.
-        Measure.PRESENT: MeasureTerms(Subject.ZONE, ("count",), 2, "people", "are in the zone now"),
+        # What only live figures have.
+        Measure.PRESENT: MeasureTerms(
+            Subject.ZONE, ("count",), MOST_TICKS, "people", "are in the zone now, each person for the first 5 ticks"
+        ),
         Measure.LONG_STAYS: MeasureTerms(
             Subject.ZONE, ("count",), 1, "people", "stayed longer than the loitering time"
         ),
@@ -233,7 +237,8 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """The live counters after one tick: each place's noisy running total of the day, from a binary tree of partial sums."""
+    """The live figures after one tick: each place's noisy running total of the day, from a binary tree of partial sums; of
+    `Measure.PRESENT`, how many are there at the tick."""
 
     site: str
     day: date

@@ -17,12 +17,12 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from moretta.core.errors import NotFound
-from moretta.core.intervals import CONFIDENCE, half_width
+from moretta.core.intervals import half_width
 from moretta.core.site import Site
-from moretta.core.statistics import MEASURES, TABLED, Charge, LiveEvent, LiveFigures, Measure, Release, Table, Visit
+from moretta.core.statistics import TABLED, Charge, LiveEvent, LiveFigures, Measure, Release, Table, Visit
 from moretta.statistics.live import DayCounters, LiveCaps
 from moretta.statistics.noise import Mechanism
-from moretta.statistics.tables import PAIRABLE_S, Tally, flattened
+from moretta.statistics.tables import PAIRABLE_S, Tally, flattened, laid_out
 
 TICK_S = 60.0
 # A track's end is noticed seconds after it (see `visits.GONE_AFTER_S`), and a worker's answer may wait behind other cameras.
@@ -202,10 +202,7 @@ class Keeper:
                 continue
             noise = self._mechanism.measurement(self._site.sensitivity(measure), epsilon)
             values = noise.release(flattened(self._site, measure, true))
-            cells, width = len(MEASURES[measure].cells), float(half_width([noise.scale]))
-            for number, place in enumerate(self._site.places_of(measure)):
-                own = tuple(values[number * cells : (number + 1) * cells])
-                tables.append(Table(place, measure, own, noise.scale, width, CONFIDENCE))
+            tables += laid_out(self._site, measure, values, noise.scale, half_width([noise.scale]))
         return Release(
             plan.release_id,
             self._site.name,

@@ -4,17 +4,31 @@ Belongs here: the caps on what one visit adds to live counters, and a day's coun
 and what is spent (see `keeper`).
 
 A visit that goes on over midnight adds nothing to the new day, so that live counters cost it the budget of one day only.
+
+Who is there is not a running total of comings less goings: its noise would be that of a day's tree, and an event that is missed
+would count until midnight. It is a count at each tick, and a visit is in at most `MOST_TICKS` of those for each zone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from moretta.core.intervals import CONFIDENCE
+from moretta.core.intervals import half_width
 from moretta.core.site import Site
-from moretta.core.statistics import LIVE, LONGEST_VISIT_S, MEASURES, MOST_CROSSINGS, LiveEvent, Measure, Subject, Table
+from moretta.core.statistics import (
+    LIVE,
+    LONGEST_VISIT_S,
+    MEASURES,
+    MOST_CROSSINGS,
+    MOST_TICKS,
+    LiveEvent,
+    Measure,
+    Subject,
+    Table,
+)
 from moretta.statistics.continual import TreeCounter
-from moretta.statistics.noise import Mechanism
+from moretta.statistics.noise import Measurement, Mechanism
+from moretta.statistics.tables import laid_out
 
 # A visit is over by then; what it added is remembered for so long after its first event.
 _REMEMBERED_S = LONGEST_VISIT_S + 120.0
@@ -106,37 +120,62 @@ class DayCounters:
     """The counters of one day. No noise is drawn before the first `tick`, which is to come after the charge was spent."""
 
     def __init__(self, site: Site, steps: int) -> None:
-        self._site, self._steps = site, steps
+        self._site, self._steps, self._started = site, steps, False
         self._measures = [measure for measure in LIVE if site.live_epsilon_of(measure) > 0]
         self._places = {measure: site.places_of(measure) for measure in self._measures}
         self._pending = {measure: self._zeros(measure) for measure in self._measures}
         self._counters: dict[Measure, TreeCounter] = {}
+        self._presence: Measurement | None = None
+        # By visit and zone, in how many ticks it was.
+        self._present: dict[tuple[int, str], int] = {}
 
     @property
     def started(self) -> bool:
         """Whether noise was drawn."""
-        return bool(self._counters)
+        return self._started
 
     def add(self, event: LiveEvent) -> None:
         """Count an event that the caps let through; a measure that is not released is left out."""
-        if event.measure in self._pending:
+        if event.measure is Measure.PRESENT:
+            if event.step == 1:
+                self._present[event.visit_id, event.place] = 0
+            else:
+                self._present.pop((event.visit_id, event.place), None)
+        elif event.measure in self._pending:
             cells = len(MEASURES[event.measure].cells)
             at = self._places[event.measure].index(event.place) * cells + event.cell
             self._pending[event.measure][at] += event.step
 
     def tick(self, mechanism: Mechanism) -> tuple[Table, ...]:
         """Close the step: what was added since the last one goes into the totals, and noisy totals come out."""
+        self._started = True
         tables: list[Table] = []
         for measure in self._measures:
-            counter = self._counters.get(measure) or self._counter(mechanism, measure)
-            self._counters[measure] = counter
-            values = counter.add(self._pending[measure])
-            self._pending[measure] = self._zeros(measure)
-            cells, width = len(MEASURES[measure].cells), counter.half_width()
-            for number, place in enumerate(self._places[measure]):
-                own = values[number * cells : (number + 1) * cells]
-                tables.append(Table(place, measure, own, counter.scale, float(width), CONFIDENCE))
+            if measure is Measure.PRESENT:
+                values, scale, width = self._count_present(mechanism)
+            else:
+                values, scale, width = self._add_up(mechanism, measure)
+            tables += laid_out(self._site, measure, values, scale, width)
         return tuple(tables)
+
+    def _count_present(self, mechanism: Mechanism) -> tuple[Sequence[int], float, int]:
+        if self._presence is None:
+            sensitivity = self._site.sensitivity(Measure.PRESENT)
+            self._presence = mechanism.measurement(sensitivity, self._site.live_epsilon_of(Measure.PRESENT))
+        people = dict.fromkeys(self._places[Measure.PRESENT], 0)
+        for _, zone in self._present:
+            people[zone] += 1
+        # In its last tick a visit is forgotten: a going that never comes cannot fill the memory.
+        self._present = {key: ticks + 1 for key, ticks in self._present.items() if ticks + 1 < MOST_TICKS}
+        values = self._presence.release(list(people.values()))
+        return values, self._presence.scale, half_width([self._presence.scale])
+
+    def _add_up(self, mechanism: Mechanism, measure: Measure) -> tuple[Sequence[int], float, int]:
+        counter = self._counters.get(measure) or self._counter(mechanism, measure)
+        self._counters[measure] = counter
+        values = counter.add(self._pending[measure])
+        self._pending[measure] = self._zeros(measure)
+        return values, counter.scale, counter.half_width()
 
     def _counter(self, mechanism: Mechanism, measure: Measure) -> TreeCounter:
         return TreeCounter(

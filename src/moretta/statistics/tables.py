@@ -12,9 +12,10 @@ Figures are integers from the first step on: a sum of floats could round a visit
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from moretta.core.intervals import CONFIDENCE
 from moretta.core.site import Site
 from moretta.core.statistics import (
     AGE_EDGES,
@@ -27,6 +28,7 @@ from moretta.core.statistics import (
     TABLED,
     Measure,
     Stay,
+    Table,
     Visit,
 )
 
@@ -153,6 +155,14 @@ def tables_of(site: Site, visits: Iterable[Visit]) -> Tables:
 def flattened(site: Site, measure: Measure, tables: Tables) -> list[int]:
     """All figures of `measure` in the order of `Site.places_of`, cell after cell."""
     return [value for place in site.places_of(measure) for value in tables[measure][place]]
+
+
+def laid_out(site: Site, measure: Measure, values: Sequence[int], scale: float, width: float) -> Iterator[Table]:
+    """Noisy figures in the order of `flattened` as one table for each place; `scale` and `width` as of `Table`."""
+    cells = len(MEASURES[measure].cells)
+    for number, place in enumerate(site.places_of(measure)):
+        own = tuple(values[number * cells : (number + 1) * cells])
+        yield Table(place, measure, own, scale, float(width), CONFIDENCE)
 
 
 def _clipped(seconds: float) -> int:
