@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SERVICE_KIND, SERVICE_VERSION = "service", 3
+SERVICE_KIND, SERVICE_VERSION = "service", 4
 HUB_KIND, HUB_VERSION = "hub", 1
 
 service_metadata = MetaData()

@@ -46,7 +46,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     with writing(engine) as connection:
         connection.execute(text("UPDATE schema_version SET version = 99"))
     engine.dispose()
-    with pytest.raises(StorageUnusable, match=r"newer Moretta \(expected version 3 or older, got 99\)"):
+    with pytest.raises(StorageUnusable, match=r"newer Moretta \(expected version 4 or older, got 99\)"):
         open_database(path)
 
 

@@ -1,0 +1,1 @@
+"""Budgets and releases of anonymous statistics in SQL."""
