@@ -220,6 +220,7 @@ class Release:
     """What leaves memory at once. `epsilon` was spent on it beforehand; `covered_s` are the seconds of the bucket that were
     watched.
 
+    A noisy figure below `least_cell` people is not shown (`core.intervals.shown`), but counts in sums, which stay unbiased.
     `partition` names the disjoint set of visits that it is about: visits of one watching session that ended in one bucket.
     """
 
@@ -233,6 +234,7 @@ class Release:
     epsilon: float
     tables: tuple[Table, ...]
     covered_s: float
+    least_cell: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,7 @@ class Keeper:
             self._site.privacy.bucket_epsilon,
             tuple(tables),
             min(bucket.covered_s, float(self._site.bucket_s)),
+            self._site.privacy.least_cell,
         )
 
     def _bucket_of(self, end_s: float) -> _Bucket:

@@ -52,6 +52,7 @@ statistics_releases = Table(
     Column("mechanism", String, nullable=False),
     Column("epsilon", Double, nullable=False),
     Column("covered_s", Double, nullable=False),
+    Column("least_cell", Double, nullable=False),
     Column("tables", String, nullable=False),
     PrimaryKeyConstraint("company_id", "release_id", "measure"),
 )

@@ -103,6 +103,7 @@ class SqlReleaseStore:
             "mechanism": release.mechanism,
             "epsilon": release.epsilon,
             "covered_s": release.covered_s,
+            "least_cell": release.least_cell,
         }
         measures: dict[str, list[Table]] = {}
         for table in release.tables:
@@ -127,6 +128,7 @@ def _release(rows: Sequence[Row[tuple[object, ...]]]) -> Release:
         first.epsilon,
         tuple(tables),
         first.covered_s,
+        first.least_cell,
     )
 
 
