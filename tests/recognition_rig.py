@@ -39,6 +39,7 @@ from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
+from moretta.storage.rights.deliveries import SqlDeliveryStore
 from moretta.storage.rights.erasures import SqlErasureStore
 from moretta.storage.rights.requests import SqlRightsStore
 from moretta.storage.subjects.store import SqlSubjectAccessStore
@@ -232,6 +233,7 @@ def opened(
         facts=SqlFactStore(engine),
         erasures=SqlErasureStore(engine, cipher, checkpoint),
         requests=SqlRightsStore(engine, cipher, checkpoint),
+        deliveries=SqlDeliveryStore(engine, checkpoint),
         subjects=SqlSubjectAccessStore(engine, checkpoint),
     )
     clock = {} if now_s is None else {"now_s": now_s}

@@ -97,6 +97,15 @@ class Settings(BaseSettings):
         description="Where subjects' own pages are reached from outside, such as `https://host`: passkeys are bound to "
         "its host. Left out: consent is signed with keys or on paper.",
     )
+    callbacks: SecretStr | None = Field(
+        None,
+        description="Who is told of rights requests by signed messages: `NAME=https://host/path`, several with spaces between; "
+        "`NAME@COMPANY=...` gets another company's than the operator's own. http only to 127.0.0.1 and ::1. Left out: nobody; "
+        "messages wait.",
+    )
+    callback_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) to trust for those addresses instead of the system's."
+    )
     sign_font: Path | None = Field(
         None,
         description="A TrueType font for the sign that `moretta governance sign` prints, where its words go beyond Latin-1.",

@@ -210,7 +210,7 @@ def test_egress_lists_what_was_sent_and_every_allowed_address(engine: Engine) ->
     assert Egress(EgressStore(engine)).next_batch_preview() is None
     with RawServer(right_answer) as server:
         reporter = a_reporter(engine, HubSender(f"http://127.0.0.1:{server.port}"), COMPANY, KEY)
-        egress = Egress(EgressStore(engine), reporter, others)
+        egress = Egress(EgressStore(engine), reporter, lambda: others)
         hub = AllowedAddress("usage hub", f"http://127.0.0.1:{server.port}", 0)
         assert egress.addresses() == (hub, others[0])
         preview = egress.next_batch_preview()

@@ -3,11 +3,11 @@
     python verify_independent.py KEY FILE...
 
 KEY is the region's public key: base64 of 32 bytes, or `NAME+HASH+BASE64` as `moretta log keys` prints it. Each FILE is a signed
-checkpoint, a proof of an entry, or an erasure certificate. It prints `holds` for each and exits 0, or says what does not and
-exits 1.
+checkpoint, a proof of an entry, an erasure certificate, or a message about a rights request as a callback brings it. It
+prints `holds` for each and exits 0, or says what does not and exits 1.
 
 Written from the public descriptions alone: RFC 9162 (2.1) for trees, C2SP signed-note and tlog-checkpoint for checkpoints, RFC
-8032 for Ed25519, and docs of this project for the fields of its documents.
+8032 for Ed25519, RFC 7515 for messages, and docs of this project for the fields of its documents.
 """
 
 import base64
@@ -142,9 +142,29 @@ def certificate(document, key):
     require(entry["facts"]["certificate"] == body["certificate_id"], "the log's entry is of another certificate")
 
 
+def from_base64url(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def rights_notice(text, key):
+    """A message about a rights request (RFC 7515, 5.2): the key in its header is not believed. Its id is for the caller to keep."""
+    head, payload, signature = text.split(".")
+    header = json.loads(from_base64url(head))
+    require(header["alg"] == "EdDSA" and "crit" not in header, "the message is signed in another way")
+    require(header["typ"] == "moretta-rights-notice+jws", "this kind of signature is not known here")
+    require(signed_by(key, f"{head}.{payload}".encode("ascii"), from_base64url(signature)), "the message was changed")
+    told = json.loads(from_base64url(payload))
+    require(told["type"] == "moretta.rights-notice.v1", "this is no message about a rights request")
+    require(isinstance(told["jti"], str) and isinstance(told["iat"], int), "the message has no id and time")
+
+
 def verify(content, key):
     if content[:1] != b"{":
-        checkpoint(content.decode(), key)
+        text = content.decode()
+        if "\n" in text.strip():
+            checkpoint(text, key)
+        else:
+            rights_notice(text.strip(), key)
         return
     document = json.loads(content)
     kinds = {"moretta.log-proof.v1": log_proof, "moretta.erasure-certificate.v1": certificate}

@@ -20,6 +20,7 @@ from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.review.facade import Approvals, Reviews
+from moretta.wiring.callbacks import callbacks_over, delivering
 from moretta.wiring.consent import consents_of
 from moretta.wiring.drill.opened import drills_of
 from moretta.wiring.executor import PoolExecutor, start_executor
@@ -57,7 +58,9 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
         try:
             with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
                 services = _services(settings, deployment, executor, means)
-                with Housekeeping({**_chores(services), "drill": drills_of(means, settings)}):
+                callbacks = callbacks_over(means, settings, deployment.engine, deployment.company_id)
+                keeping = Housekeeping({**_chores(services), "drill": drills_of(means, settings)})
+                with keeping, delivering(callbacks):
                     yield Serving(services, _first_key(deployment))
         finally:
             if loop is not None:

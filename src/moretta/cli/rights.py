@@ -3,9 +3,10 @@
 Belongs here: arguments and tables. Does not belong here: what a right demands (see `use_cases.rights`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,10 +22,11 @@ from moretta.api.rights_schemas import (
 )
 from moretta.cli.people import Json, LazyWorker, PersonId, confirmed, note, print_json, show, table
 from moretta.core.clock import utc_now
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import NodeUnavailable, RequestInvalid
 from moretta.core.rights import RequestState, Right, RightsRequest
 from moretta.settings import Settings
 from moretta.use_cases.rights import Rights
+from moretta.use_cases.rights.deliver import Callbacks
 
 app = typer.Typer(
     no_args_is_help=True, help="Requests of people about their data: open, follow, answer, hand out, notify."
@@ -40,11 +42,13 @@ _PAGE = 200
 class _Desk:
     rights: Rights
     company_id: str
+    callbacks: Callable[[], Callbacks]
 
 
 @contextmanager
 def _opened() -> Iterator[_Desk]:
     """Rights over this deployment, in this process, until the context ends; it works beside a running service."""
+    from moretta.wiring.callbacks import callbacks_over
     from moretta.wiring.recognition import opened_means
     from moretta.wiring.rights import rights_over
     from moretta.wiring.service import opened
@@ -55,7 +59,8 @@ def _opened() -> Iterator[_Desk]:
         closing(LazyWorker(settings)) as worker,
         opened_means(settings, deployment.engine, worker) as means,
     ):
-        yield _Desk(rights_over(means, backup_days=settings.backup_days), deployment.company_id)
+        callbacks = partial(callbacks_over, means, settings, deployment.engine, deployment.company_id)
+        yield _Desk(rights_over(means, backup_days=settings.backup_days), deployment.company_id, callbacks)
 
 
 @app.command("list")
@@ -229,6 +234,33 @@ def delivered(
     """Say that a message was delivered; it is not listed again."""
     with _opened() as desk:
         desk.rights.delivered(desk.company_id, number, region=region)
+
+
+@app.command()
+def deliver(
+    to: Annotated[str | None, typer.Option(help="To this receiver of MORETTA_CALLBACKS alone.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="What was given up as well, from the start.")] = False,
+) -> None:
+    """Send the messages that wait to the receivers of MORETTA_CALLBACKS now; exit status 75 where one did not take one.
+
+    `moretta serve` does so by itself. Messages that wait for a next attempt are sent too.
+    """
+    failed = False
+    with _opened() as desk:
+        callbacks = desk.callbacks()
+        names = callbacks.names if to is None else (to,)
+        if not names:
+            raise RequestInvalid("expected MORETTA_CALLBACKS to name who is told, as NAME=https://host/path")
+        for name in names:
+            if again:
+                callbacks.again(name)
+            passed = callbacks.deliver(name, early=True)
+            left = callbacks.counts(name)
+            because = f" ({passed.outcome})" if passed.outcome else ""
+            typer.echo(f"{name}: {passed.taken} taken, {left.waiting} waiting, {left.given_up} given up{because}")
+            failed = failed or passed.later + passed.given_up > 0
+    if failed:
+        raise typer.Exit(NodeUnavailable.exit_code)
 
 
 @app.command()

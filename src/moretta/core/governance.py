@@ -141,7 +141,7 @@ class RegionFacts:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFacts:
-    """A deployment, told at a moment to one company."""
+    """A deployment, told at a moment to one company. `callbacks`: who is told about its rights requests, name and host each."""
 
     version: str
     company_id: str
@@ -155,6 +155,7 @@ class DeploymentFacts:
     counts: CompanyCounts
     sandbox: str
     usage_report: str
+    callbacks: tuple[str, ...]
     measured_on: str
 
 

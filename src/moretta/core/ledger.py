@@ -49,6 +49,7 @@ class EntryKind(StrEnum):
     NOTICE_CHANGED = "notice.changed"
     KEY_CHANGED = "key.changed"
     REQUEST = "rights.request"
+    NOTIFIED = "rights.notified"
     EXPORTED = "export"
     REVIEWED = "review"
     APPROVED = "approval"

@@ -3,7 +3,18 @@
 No row refers to a person or a collection by a foreign key: that a right was used and fulfilled is evidence, and outlives both.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+)
 
 from moretta.storage.schema import service_metadata
 
@@ -75,4 +86,22 @@ rights_notices = Table(
 Index("rights_notices_waiting", rights_notices.c.company_id, rights_notices.c.delivered_at, rights_notices.c.number)
 Index("rights_notices_of_request", rights_notices.c.request_id)
 
-tables: tuple[Table, ...] = (erasures, certificates, rights_requests, rights_notices)
+# What became of sending a message to one receiver that the settings name. `attempts` counts those begun since it was last tried
+# from the start, `tries` all of them; `due_at`: not before; `leased_until`: a process is sending it; `outcome`: of the last
+# attempt. A message without a row was not tried yet.
+rights_deliveries = Table(
+    "rights_deliveries",
+    service_metadata,
+    Column("number", _number, ForeignKey("rights_notices.number"), nullable=False),
+    Column("receiver", _id, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", String, nullable=False),
+    Column("leased_until", String, nullable=False),
+    Column("outcome", String),
+    Column("taken_at", String),
+    Column("given_up_at", String),
+    PrimaryKeyConstraint("number", "receiver"),
+)
+
+tables: tuple[Table, ...] = (erasures, certificates, rights_requests, rights_notices, rights_deliveries)

@@ -1,6 +1,6 @@
 """What an operator can see of everything that leaves: each byte sent to the vendor, and every address the settings allow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from moretta.core.metering import EgressAttempt, EgressLedger
@@ -30,12 +30,15 @@ class Egress:
     """The reading side of the ledger. It opens no connection."""
 
     def __init__(
-        self, ledger: EgressLedger, reporter: Reporter | None = None, others: Sequence[AllowedAddress] = ()
+        self,
+        ledger: EgressLedger,
+        reporter: Reporter | None = None,
+        others: Callable[[], Sequence[AllowedAddress]] = tuple,
     ) -> None:
-        """Take the ledger, the reporter (None: off), and the addresses that other settings allow."""
+        """Take the ledger, the reporter (None: off), and what gives the addresses that other settings allow."""
         self._ledger = ledger
         self._reporter = reporter
-        self._others = tuple(others)
+        self._others = others
 
     def attempts(self) -> Iterator[EgressAttempt]:
         """Every attempt with its bytes, verbatim, the oldest first."""
@@ -51,7 +54,7 @@ class Egress:
         if self._reporter is not None and self._reporter.channel == "hub":
             used.setdefault(self._reporter.address, 0)
         hubs = (AllowedAddress("usage hub", address, count) for address, count in sorted(used.items()))
-        return (*hubs, *self._others)
+        return (*hubs, *self._others())
 
     def summary(self) -> EgressSummary:
         """The totals; `bytes_sent` counts what went to the vendor."""

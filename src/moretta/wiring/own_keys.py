@@ -1,11 +1,13 @@
 """A region's ledger from the command line: only its keys and its database are opened, no node and no blob store.
 
-Belongs here: opening them, and the public keys of all regions. Does not belong here: what a ledger does.
+Belongs here: opening them, the databases of all regions, and their public keys. Does not belong here: what a ledger does.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import Engine
 
 from moretta.core.documents import Trust
 from moretta.core.errors import RequestInvalid
@@ -49,16 +51,21 @@ def trust_in_own(settings: Settings) -> Trust:
         RequestInvalid: nothing was signed yet: name a key.
         StorageUnusable: a database cannot be used.
     """
-    plan, found = _plan(settings), list[bytes]()
-    for name in plan.homes():
-        engine = open_database(_database(settings, plan, name))
-        try:
-            found += [key.public_key for key in SqlSigningKeyStore(engine).signing_keys()]
-        finally:
-            engine.dispose()
+    found = [key.public_key for one in opened_databases(settings) for key in SqlSigningKeyStore(one).signing_keys()]
     if not found:
         raise RequestInvalid("this deployment has not signed anything yet: name the public key with --key")
     return Trust(tuple(found), is_signed_by)
+
+
+def opened_databases(settings: Settings) -> Iterator[Engine]:
+    """The database of each region of this deployment, opened while it is looked at. Raises `StorageUnusable`."""
+    plan = _plan(settings)
+    for name in plan.homes():
+        engine = open_database(_database(settings, plan, name))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
 
 def _plan(settings: Settings) -> RegionsPlan:

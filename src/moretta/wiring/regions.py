@@ -32,6 +32,7 @@ from moretta.storage.governance.retention import SqlRetentionStore
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.storage.reviews.approvals import SqlApprovalStore
 from moretta.storage.reviews.store import SqlReviewStore
+from moretta.storage.rights.deliveries import SqlDeliveryStore
 from moretta.storage.rights.erasures import SqlErasureStore
 from moretta.storage.rights.requests import SqlRightsStore
 from moretta.storage.subjects.store import SqlSubjectAccessStore
@@ -193,6 +194,7 @@ class Regions(Mapping[str, Region]):
                 subjects=SqlSubjectAccessStore(engine),
                 erasures=SqlErasureStore(engine, cipher),
                 requests=SqlRightsStore(engine, cipher),
+                deliveries=SqlDeliveryStore(engine),
             )
             return _Opened(region, store, engine, keys, galleries, stack.pop_all().close)
 

@@ -15,6 +15,7 @@ from moretta.usage.envelope import BatchSigner
 from moretta.usage.file_report import FileSender
 from moretta.usage.report import HubSender
 from moretta.usage.reporting import Reporter
+from moretta.wiring.callbacks import allowed_addresses
 from moretta.wiring.service import Deployment
 
 T = TypeVar("T", str, Path)
@@ -40,7 +41,8 @@ def build_reporter(settings: Settings, deployment: Deployment) -> Reporter | Non
 
 def build_egress(settings: Settings, deployment: Deployment) -> Egress:
     """The reading side of the ledger of everything that leaves."""
-    return Egress(EgressStore(deployment.engine), build_reporter(settings, deployment))
+    reporter = build_reporter(settings, deployment)
+    return Egress(EgressStore(deployment.engine), reporter, lambda: allowed_addresses(settings))
 
 
 def _signing_key(settings: Settings) -> str:

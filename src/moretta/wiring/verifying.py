@@ -28,6 +28,7 @@ from moretta.ledger.packages import PACKAGE_TYPE, verify_package
 from moretta.ledger.proofs import CHECKPOINT_TYPE, PROOF_TYPE, verify_checkpoint, verify_proof
 from moretta.ledger.retention_reports import verify_retention_report
 from moretta.ledger.witness import EVIDENCE_TYPE, verify_evidence
+from moretta.use_cases.rights.notices import NOTICE_JWS_TYPE, verify_notice
 from moretta.wiring.consent_receipts import receipt_verifier
 
 # Under a document's `type` (JSON, manifests) or `typ` (JWS).
@@ -40,6 +41,7 @@ VERIFIERS: Mapping[str, DocumentVerifier] = {
     RETENTION_REPORT_TYPE: verify_retention_report,
     RECEIPT_TYPE: receipt_verifier(),
     JWS_TYPE: receipt_verifier(),
+    NOTICE_JWS_TYPE: verify_notice,
 }
 
 # Base64 of a bare key has `+` too, but never a hash of eight digits between two of them and 33 bytes after.

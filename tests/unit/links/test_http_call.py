@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from moretta.core.errors import NodeUnavailable, RequestInvalid
-from moretta.links.http import HttpAddress, call, parse_http_address
+from moretta.links.http import HttpAddress, call, parse_http_address, post, trusted
 
 
 @contextmanager
@@ -97,6 +97,91 @@ def test_a_server_is_believed_only_with_a_certificate_that_this_machine_trusts(
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         assert call(address, "GET", "/", {}).body == b"ok"
+
+
+def posted(address: HttpAddress, timeout_s: float = 10.0) -> int:
+    return post(address, "", {"Content-Type": "application/jose"}, b"a.b.c", timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.0 500 \r\n\r\n", 500),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Length: 99999999\r\n\r\n" + bytes(100_000), 202),
+    ],
+    ids=["chunked", "nothing", "old", "endless"],
+)
+def test_of_an_answer_to_a_post_only_the_status_is_read(answer: bytes, status: int) -> None:
+    with answering(answer, hold=True) as (address, heard):
+        assert posted(address) == status
+    head, _, body = heard[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /base HTTP/1.1\r\n")
+    assert body == b"a.b.c"
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n\r\n") as (elsewhere, unasked):
+        moved = f"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:{elsewhere.port}/\r\n\r\n".encode()
+        with answering(moved) as (address, heard):
+            assert posted(address) == 307
+        assert len(heard) == 1
+        assert unasked == []
+        posted(elsewhere)  # so that the server ends
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 40_000,
+    ],
+    ids=["nothing", "cut", "announced", "another", "endless-head"],
+)
+def test_what_is_no_status_is_refused(answer: bytes) -> None:
+    with answering(answer) as (address, _), pytest.raises(NodeUnavailable):
+        posted(address)
+
+
+def test_whoever_says_no_status_is_given_up() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\n", hold=True) as (address, _), pytest.raises(NodeUnavailable):
+        posted(address, 0.2)
+
+
+def test_a_file_of_authorities_takes_the_place_of_the_systems(tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    other.cert_pem.write_to_path(tmp_path / "other.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with answering(answer, answer, answer, tls=context) as (plain, heard):
+        address = HttpAddress("localhost", plain.port, tls=True)
+        with pytest.raises(NodeUnavailable, match="certificate"):
+            post(address, "/", {}, b"", 10.0, trusted(tmp_path / "other.pem"))
+        with pytest.raises(NodeUnavailable, match="certificate"):  # of another name
+            post(HttpAddress("127.0.0.1", plain.port, tls=True), "/", {}, b"", 10.0, trusted(tmp_path / "ca.pem"))
+        assert heard == []
+        assert post(address, "/", {}, b"", 10.0, trusted(tmp_path / "ca.pem")) == 204
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"], ids=["absent", "empty", "another"])
+def test_authorities_that_cannot_be_read_are_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(RequestInvalid, match="PEM"):
+        trusted(file)
+
+
+def test_session_keys_are_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    assert not trusted().keylog_filename
+    assert not (tmp_path / "keys").exists()
 
 
 def test_nobody_listens() -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from moretta.core.approvals import ApprovalStore
 from moretta.core.audit import AuditStore
+from moretta.core.callbacks import DeliveryStore
 from moretta.core.clock import Clock, utc_now
 from moretta.core.consent_store import ConsentStore
 from moretta.core.erasure import ErasureStore
@@ -109,6 +110,7 @@ class Region:
     facts: FactStore
     erasures: ErasureStore
     requests: RightsStore
+    deliveries: DeliveryStore
     subjects: SubjectAccessStore
 
 

@@ -12,6 +12,7 @@ from moretta.core.retention import kept_days
 from moretta.core.thresholds import SOURCE, THRESHOLDS, MeasuredThreshold
 from moretta.settings import Settings
 from moretta.use_cases.recognition.means import Means, Region
+from moretta.wiring.callbacks import recipients
 from moretta.wiring.regions_file import RegionPlan, folder_in, local_plan, read_regions
 
 _PAGE = 200
@@ -34,6 +35,7 @@ def deployment_facts(means: Means, settings: Settings, company_id: str) -> Deplo
         counts=_summed([means.regions[name].facts.company_counts(company_id, now) for name in sorted(means.regions)]),
         sandbox=settings.sandbox,
         usage_report=settings.usage_report,
+        callbacks=recipients(settings, company_id),
         measured_on=SOURCE,
     )
 
