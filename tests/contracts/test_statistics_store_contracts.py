@@ -62,6 +62,7 @@ def a_release(number: int = 0, tables: tuple[Table, ...] | None = None) -> Relea
         1.0,
         made if tables is None else tables,
         3590.5,
+        7.0,
     )
 
 
