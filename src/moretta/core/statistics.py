@@ -305,6 +305,9 @@ class ReleaseStore(Protocol):
     def keep(self, release: Release) -> Release:
         """Store it durably; where one of the same id is stored already, that one is returned and nothing changes."""
 
+    def sites(self) -> Sequence[str]:
+        """The names of all sites of which anything was released, sorted."""
+
     def release(self, release_id: str) -> Release | None:
         """The stored release of that id."""
 
