@@ -135,6 +135,7 @@ class RawServer:
         self._wait_s = wait_s
         self._listener = a_listener()
         self.port = int(self._listener.getsockname()[1])
+        self._last: tuple[str, int] | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "RawServer":
@@ -142,17 +143,20 @@ class RawServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        # Whoever came before this last connection is answered first: what they sent is in `received` when the block ends.
+        with socket.socket() as last:
+            last.bind(("127.0.0.1", 0))
+            self._last = last.getsockname()
+            last.connect(("127.0.0.1", self.port))
+            self._thread.join(10)
         self._listener.close()
-        self._thread.join(10)
 
     def _run(self) -> None:
         while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+            connection, peer = self._listener.accept()
             with connection:
+                if peer == self._last:
+                    return
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
