@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         4096, ge=512, description="Memory one worker may use, in MiB, beyond which it is ended."
     )
     time_limit_s: float = Field(300.0, gt=0, description="Longest time one analysis may take, in seconds.")
+    redaction_limit_s: float = Field(
+        3600.0, gt=0, description="Longest time one redaction may take, in seconds; it reads a video three times."
+    )
     queue_limit_s: float = Field(30.0, gt=0, description="Longest wait for a free worker, in seconds, before 503.")
     max_bytes: int = Field(_DEFAULT.bytes, gt=0, description="Largest media item, in bytes.")
     max_pixels: int = Field(_DEFAULT.pixels, gt=0, description="Largest picture, width x height.")

@@ -83,7 +83,7 @@ def _analysed(
     for number, name in enumerate(files, 1):
         label = _label(name)
         try:
-            with _bar(notes, f"{number}/{len(files)}") as on_progress:
+            with progress_bar(notes, f"{number}/{len(files)}") as on_progress:
                 result = analyzer.analyze(_source(name), on_progress)
         except MorettaError as error:
             failure = failure or error
@@ -175,7 +175,8 @@ def _followed(path: Path) -> Path:
 
 
 @contextmanager
-def _bar(console: Console, title: str) -> Iterator[OnProgress]:
+def progress_bar(console: Console, title: str) -> Iterator[OnProgress]:
+    """A bar on a terminal while the context lasts; gives what to call with each `Progress`."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

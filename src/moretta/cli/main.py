@@ -29,6 +29,9 @@ class Commands(LazyGroup):
             "demo",
             "Analyse a real clip of a talking person, print the result and write an HTML report.",
         ),
+        "redact": Entry(
+            "moretta.cli.redact", "redact", "Hide the faces of images and videos, and check that they are hidden."
+        ),
         "collections": Entry(
             "moretta.cli.collections", "app", "Make, list, change, renew and delete collections of people."
         ),

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from moretta.core.analysis import Notice
+from moretta.core.ports import MediaReader, OnProgress
 from moretta.core.values import Floats, Gaze, Mesh, Pixels, Pose, TrackId
 
 
@@ -41,8 +43,9 @@ class Scope(StrEnum):
 class RedactionRequest:
     """What a caller asks for. `tracks` are the ids that `Scope.ALL_BUT` and `Scope.ONLY` name; empty with `Scope.ALL`.
 
-    `check` runs the leak check on the output. `seed` chooses the avatars' looks; it is drawn anew for each request, never
-    derived from a face.
+    `check` runs the leak check on the output. `seed` chooses the avatars' looks, the noise of the other methods and how far a
+    voice is moved; it is drawn anew for each request, never derived from a face. `follow_only` finds and follows the faces and
+    writes nothing: the tracks of the result can then be named in another request for the same media.
     """
 
     method: Method = Method.BLUR
@@ -51,6 +54,7 @@ class RedactionRequest:
     sound: SoundTreatment = SoundTreatment.KEEP
     check: bool = True
     seed: int = 0
+    follow_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,69 @@ class FaceToHide:
     mouth_openness: float | None = None
 
 
+# How far beyond each side of a face's box a `Redactor` may draw, as a share of the box's width and height; what it draws
+# farther out is not written.
+REACH = 0.25
+
+
 class Redactor(Protocol):
     """One method of hiding. Stateful over the frames of one item where it smooths; a fresh one is made for each item."""
 
     def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
         """Draw over every face of `faces` in `pixels` (h, w, 3) RGB uint8, in place; every pixel of each box's ellipse changes
         so that nothing of the original under it can be seen; never raises for any face, however far outside the picture."""
+
+
+class FrameEditor(Protocol):
+    """What happens to each frame on its way from the input to the output."""
+
+    def regions(self, index: int) -> Sequence[Floats]:
+        """Boxes xyxy px (4,) of the upright frame `index`, outside of which `edit` changes nothing; none: it is not called."""
+
+    def edit(self, pixels: Pixels, index: int) -> None:
+        """Change `pixels`, the upright frame as RGB uint8 (h, w, 3), in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What was written: container's name, size in bytes, frames, what became of the sound (None: there was none)."""
+
+    container: str
+    bytes: int
+    frames: int
+    sound: SoundTreatment | None
+    warnings: tuple[Notice, ...] = ()
+
+
+class RedactableMedia(Protocol):
+    """One media item that is read more than once and written anew. All readers agree on the frames and their order."""
+
+    def reader(self) -> MediaReader:
+        """A fresh reader over the item; the caller closes it."""
+
+    def rewrite(self, editor: FrameEditor, sound: SoundTreatment, seed: int, frames: int) -> Rewritten:
+        """Write the first `frames` frames anew, each after `editor`: same container, codec and times, upright, no metadata.
+
+        Raises:
+            MediaTooLarge: the output passes its limit.
+            MediaUnsupported: this container cannot be written.
+        """
+
+    def written(self) -> MediaReader:
+        """A reader over the output; the caller closes it."""
+
+
+class FaceFollower(Protocol):
+    """Finds a face of one picture again in the next, or the one before, without a detector."""
+
+    def thumbnail(self, pixels: Pixels) -> Pixels:
+        """What is kept of RGB (h, w, 3) for following: grey (h', w')."""
+
+    def follow(self, before: Pixels, box: Floats, now: Pixels, scale: float) -> tuple[Floats, float]:
+        """Where the face at `box` (4,) px of thumbnail `before` is in thumbnail `now`, and how alike the two are (-1 to 1).
+
+        `scale`: thumbnail px per px of `box`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +199,28 @@ class Redaction:
     duration_s: float
     sound: SoundTreatment | None
     container: str
+    bytes: int = 0
     tracks: tuple[HiddenTrack, ...] = ()
     report: LeakReport | None = None
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Notice, ...] = field(default=())
+
+
+class RedactionExecutor(Protocol):
+    """Runs redactions away from the caller. The caller keeps the media's descriptor and closes it."""
+
+    def redact(
+        self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None
+    ) -> tuple[Redaction, int]:
+        """What was done to the media in `media_fd`, and a sealed descriptor of the output, which the caller closes.
+
+        With `follow_only` the output is empty.
+
+        Raises:
+            MediaError: the media is at fault, or its output over the limit.
+            RequestInvalid: the request names tracks that the item does not have.
+            TimeLimitExceeded, WorkerLost, Overloaded: as `core.ports.Executor.analyse`.
+            Cancelled: `on_progress` raised it.
+        """
+
+    def close(self) -> None:
+        """End the workers. Idempotent."""

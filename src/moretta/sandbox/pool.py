@@ -12,6 +12,7 @@ from pathlib import Path
 
 from moretta.core.errors import MorettaError, Overloaded, WorkerLost
 from moretta.sandbox.confinement import Confinement, Mode
+from moretta.sandbox.output import OutputMemory
 from moretta.sandbox.process import STANDARD_MECHANISMS, WorkerProcess, WorkerTerms
 
 _BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
@@ -90,6 +91,8 @@ class WorkerPool:
         on_progress: Callable[[bytes], None] | None = None,
         *,
         time_limit_s: float | None = None,
+        output: OutputMemory | None = None,
+        size_of: Callable[[bytes], int] | None = None,
     ) -> bytes:
         """The handler's result for one request.
 
@@ -98,6 +101,8 @@ class WorkerPool:
             request: at most 1 MiB.
             on_progress: gets what the handler reports; whatever it raises ends the worker and is raised here.
             time_limit_s: instead of the pool's.
+            output: what the handler writes into; sealed when this returns. The caller closes it.
+            size_of: how many bytes of `output` there are, by the result; 0 for none, and then nothing is kept of it.
 
         Raises:
             TimeLimitExceeded: it took too long; the worker was ended.
@@ -108,7 +113,12 @@ class WorkerPool:
         """
         worker = self._checked_out()
         try:
-            return worker.serve(media_fd, request, on_progress, time_limit_s or self._time_limit_s)
+            fd = None if output is None else output.fd
+            result = worker.serve(media_fd, request, on_progress, time_limit_s or self._time_limit_s, fd)
+            size = 0 if size_of is None else size_of(result)
+            if output is not None and size:
+                output.finish(size, worker.close)
+            return result
         finally:
             self._give_back(worker)
 

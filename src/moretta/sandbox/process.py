@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,7 +101,7 @@ class WorkerProcess:
         start = StartTerms(self._terms.entry_point, self._terms.mechanisms, self._terms.mode, terms)
         deadline = time.monotonic() + limit_s
         try:
-            self._send(Kind.START, start.to_json(), None, deadline)
+            self._send(Kind.START, start.to_json(), (), deadline)
             kind, _, body = self._receive(deadline)
             if kind is Kind.READY:
                 self.confinement = self._accepted(body)
@@ -116,9 +116,14 @@ class WorkerProcess:
         raise failure.to_error()
 
     def serve(
-        self, media_fd: int, request: bytes, on_progress: Callable[[bytes], None] | None, time_limit_s: float
+        self,
+        media_fd: int,
+        request: bytes,
+        on_progress: Callable[[bytes], None] | None,
+        time_limit_s: float,
+        output_fd: int | None = None,
     ) -> bytes:
-        """Run one request.
+        """Run one request; `output_fd` is what the worker may write into, where it is to write.
 
         Raises:
             TimeLimitExceeded: it took longer than `time_limit_s`; the process was ended.
@@ -130,7 +135,8 @@ class WorkerProcess:
         media = read_only(media_fd)
         answered = False
         try:
-            answer = self._exchange(media, request, on_progress, time_limit_s)
+            descriptors = [media] if output_fd is None else [media, output_fd]
+            answer = self._exchange(descriptors, request, on_progress, time_limit_s)
             answered = not (isinstance(answer, Failure) and answer.code == OUT_OF_MEMORY)
         finally:
             os.close(media)
@@ -164,14 +170,18 @@ class WorkerProcess:
         self._channel.close()
 
     def _exchange(
-        self, media: int, request: bytes, on_progress: Callable[[bytes], None] | None, time_limit_s: float
+        self,
+        descriptors: Sequence[int],
+        request: bytes,
+        on_progress: Callable[[bytes], None] | None,
+        time_limit_s: float,
     ) -> bytes | Failure:
         self._number = (self._number + 1) & 0xFFFFFFFF
         deadline = time.monotonic() + time_limit_s
         with contextlib.suppress(OSError):  # no /proc, or the process has died: the wall clock still holds
             limits.allow_cpu_time(self.pid, time_limit_s)
         with self._translated(time_limit_s):
-            self._send(Kind.REQUEST, request, media, deadline)
+            self._send(Kind.REQUEST, request, descriptors, deadline)
         while True:
             with self._translated(time_limit_s):
                 kind, number, body = self._receive(deadline)
@@ -230,11 +240,11 @@ class WorkerProcess:
         except ValueError:
             return f"signal {-status}"
 
-    def _send(self, kind: Kind, body: bytes, descriptor: int | None, deadline: float) -> None:
+    def _send(self, kind: Kind, body: bytes, descriptors: Sequence[int], deadline: float) -> None:
         self._channel.settimeout(_left(deadline))
         head = pack_header(kind, self._number, len(body))
-        if descriptor is not None:
-            sent = socket.send_fds(self._channel, [head], [descriptor])
+        if descriptors:
+            sent = socket.send_fds(self._channel, [head], list(descriptors))
             head = head[sent:]
         self._channel.sendall(head + body)
 

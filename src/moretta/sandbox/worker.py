@@ -23,7 +23,8 @@ from moretta.sandbox.confinement import Attempt, Confinement, Mechanism, Mode
 from moretta.sandbox.frames import HEADER, RESULT_LIMIT, Failure, Kind, pack_header, unpack_header
 from moretta.sandbox.mechanisms import Confiner, Terms
 
-Handler = Callable[[int, bytes, Callable[[bytes], None]], bytes]
+# Called with the media, the request and where to tell progress; and with the output's descriptor where the request has one.
+Handler = Callable[..., bytes]
 _PIECE = 1024 * 1024
 _NOWHERE = ("192.0.2.1", 9)  # RFC 5737: reserved for documentation; connecting a datagram socket sends nothing
 
@@ -70,19 +71,19 @@ class Channel:
         self._socket = socket.socket(fileno=descriptor)
         self.descriptor = descriptor
 
-    def receive(self) -> tuple[Kind, int, bytes, int | None]:
-        """The next frame: kind, request number, body, and the descriptor that came with it.
+    def receive(self) -> tuple[Kind, int, bytes, list[int]]:
+        """The next frame: kind, request number, body, and the descriptors that came with it, two at most.
 
         Raises:
             ChannelClosed: the pool's end is gone.
         """
-        head, descriptors, _, _ = socket.recv_fds(self._socket, HEADER.size, 1)
+        head, descriptors, _, _ = socket.recv_fds(self._socket, HEADER.size, 2)
         if not head:
             raise ChannelClosed
         if len(head) < HEADER.size:
             head += self._exactly(HEADER.size - len(head))
         kind, number, length = unpack_header(head)
-        return kind, number, self._exactly(length), descriptors[0] if descriptors else None
+        return kind, number, self._exactly(length), list(descriptors)
 
     def send(self, kind: Kind, number: int, body: bytes) -> None:
         """Send one frame.
@@ -163,14 +164,15 @@ def serve(channel: Channel, handler: Handler) -> None:
         ChannelClosed: it did.
     """
     while True:
-        kind, number, request, media = channel.receive()
-        if kind is not Kind.REQUEST or media is None:
+        kind, number, request, descriptors = channel.receive()
+        if kind is not Kind.REQUEST or not descriptors:
             raise ChannelClosed
         try:
-            _answer(channel, handler, number, request, media)
+            _answer(channel, handler, number, request, descriptors)
         finally:
-            with contextlib.suppress(OSError):
-                os.close(media)
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
         gc.collect()
 
 
@@ -184,9 +186,10 @@ def attempts() -> tuple[Attempt, ...]:
     )
 
 
-def _answer(channel: Channel, handler: Handler, number: int, request: bytes, media: int) -> None:
+def _answer(channel: Channel, handler: Handler, number: int, request: bytes, descriptors: list[int]) -> None:
+    media, *output = descriptors
     try:
-        result = handler(media, request, lambda progress: channel.send(Kind.PROGRESS, number, progress))
+        result = handler(media, request, lambda progress: channel.send(Kind.PROGRESS, number, progress), *output)
         if len(result) > RESULT_LIMIT:
             raise OverflowError("the result is over its limit")
     except ChannelClosed:

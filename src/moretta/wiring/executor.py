@@ -3,26 +3,37 @@
 Belongs here: the `Executor` over the sandbox's pool, started as the settings say. Does not belong here: what a worker does.
 """
 
+import os
+
 from moretta.core.analysis import Analysis, AnalysisRequest
+from moretta.core.limits import MediaLimits
 from moretta.core.ports import OnProgress
+from moretta.core.redaction import Redaction, RedactionRequest
 from moretta.sandbox.confinement import Confinement, Mode
+from moretta.sandbox.output import OutputMemory
 from moretta.sandbox.pool import WorkerPool, probe
 from moretta.settings import Settings
 from moretta.wiring.policy import policy_in_force, reads_expressions
 from moretta.wiring.recognising import PoolFaceReader
+from moretta.wiring.redacting_wire import parse_redaction, redaction_request_json
 from moretta.wiring.requests import RequestKind, tagged
-from moretta.wiring.wire import parse_analysis, parse_progress, request_json
+from moretta.wiring.wire import not_a_result, parse_analysis, parse_progress, request_json
 
 _ENTRY_POINT = "moretta.wiring.worker:worker_handler"
 # What a worker must know; nothing else of the environment is inherited.
+# A picture that was saved at a low quality may need several times its bytes; a small file may need room for a container's index.
+_OUTPUT_TIMES, _OUTPUT_BYTES = 4, 16 * 2**20
 _WORKER_SETTINGS = ("models_dir", "max_bytes", "max_pixels", "max_frames", "max_duration_s")
 
 
 class PoolExecutor:
     """`core.ports.Executor` over a pool of workers, whose every word is checked. `faces` are read by the same workers."""
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(
+        self, pool: WorkerPool, redaction_limit_s: float | None = None, most_output_bytes: int = MediaLimits().bytes
+    ) -> None:
         self.pool = pool
+        self._redaction_limit_s, self._most_output_bytes = redaction_limit_s, most_output_bytes
         self.faces = PoolFaceReader(pool)
 
     def analyse(self, media_fd: int, request: AnalysisRequest, on_progress: OnProgress | None = None) -> Analysis:
@@ -35,9 +46,40 @@ class PoolExecutor:
 
         return parse_analysis(self.pool.run(media_fd, tagged(RequestKind.ANALYSE, request_json(request)), tell))
 
+    def redact(
+        self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None
+    ) -> tuple[Redaction, int]:
+        """See `core.redaction.RedactionExecutor`."""
+
+        def tell(raw: bytes) -> None:
+            progress = parse_progress(raw)
+            if on_progress is not None:
+                on_progress(progress)
+
+        def size_of(result: bytes) -> int:
+            return parse_redaction(result).bytes
+
+        body = tagged(RequestKind.REDACT, redaction_request_json(request))
+        output = OutputMemory(output_limit(os.fstat(media_fd).st_size, self._most_output_bytes))
+        try:
+            result = self.pool.run(
+                media_fd, body, tell, time_limit_s=self._redaction_limit_s, output=output, size_of=size_of
+            )
+            redaction = parse_redaction(result)
+            if bool(redaction.bytes) == request.follow_only:
+                raise not_a_result()
+            return redaction, output.detach()
+        finally:
+            output.close()
+
     def close(self) -> None:
         """End the workers. Idempotent."""
         self.pool.close()
+
+
+def output_limit(media_bytes: int, most: int) -> int:
+    """How many bytes an output may have: some times its input's, since another encoder made that, and never over `most`."""
+    return min(most, _OUTPUT_TIMES * media_bytes + _OUTPUT_BYTES)
 
 
 def start_executor(settings: Settings, *, workers: int | None = None) -> PoolExecutor:
@@ -51,7 +93,7 @@ def start_executor(settings: Settings, *, workers: int | None = None) -> PoolExe
         queue_limit_s=max(settings.queue_limit_s, 60.0) if workers else settings.queue_limit_s,
         environment=_environment(settings),
     )
-    return PoolExecutor(pool)
+    return PoolExecutor(pool, settings.redaction_limit_s, settings.max_bytes)
 
 
 def confinement(settings: Settings) -> Confinement:

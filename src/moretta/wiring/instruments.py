@@ -157,6 +157,14 @@ class Workshop:
             photo_of=rewritten,
         )
 
+    def face_detector(self, score_threshold: float, long_side: int) -> CenterFaceDetector:
+        """A face detector of that threshold and input size; it may be used by two threads at once."""
+        return CenterFaceDetector(self._detector, score_threshold, long_side)
+
+    def mesh_of_face(self, pixels: Pixels, face: Face) -> Mesh:
+        """The mesh of `face` with its irises."""
+        return self._mesh.fit(pixels, face)
+
     def embedder(self, model_id: str) -> FaceEmbedder:
         """The embedder of that id. Raises `ModelMismatch` where this worker has not loaded it."""
         found = self._embedders.get(model_id)

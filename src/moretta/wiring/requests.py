@@ -1,6 +1,6 @@
 """What kind of request a worker is given: one word before the body.
 
-Belongs here: the words. Does not belong here: the bodies (see `wire` and `recognising_wire`).
+Belongs here: the words. Does not belong here: the bodies (see `wire`, `recognising_wire`, `redacting_wire`).
 """
 
 from enum import StrEnum
@@ -14,6 +14,7 @@ class RequestKind(StrEnum):
     ANALYSE = "analyse"
     EMBED = "embed"
     COMPARE = "compare"
+    REDACT = "redact"
 
 
 def tagged(kind: RequestKind, body: bytes) -> bytes:

@@ -14,7 +14,9 @@ from moretta.protection.schemes import protector
 from moretta.settings import Settings
 from moretta.use_cases.analyse import analyse
 from moretta.use_cases.embed import compare, embed
+from moretta.use_cases.redaction.redact import redact
 from moretta.vision.decode import DecodeOptions, open_media, warm_up
+from moretta.vision.encode import DescriptorMedia
 from moretta.wiring.instruments import Workshop
 from moretta.wiring.recognising_wire import (
     compared_json,
@@ -22,12 +24,14 @@ from moretta.wiring.recognising_wire import (
     parse_compare_request,
     parse_embed_request,
 )
+from moretta.wiring.redacting import redaction_instruments, rehearse_redaction
+from moretta.wiring.redacting_wire import parse_redaction_request, redaction_json
 from moretta.wiring.rehearsal import rehearse, rehearse_recognition
 from moretta.wiring.requests import RequestKind, untagged
 from moretta.wiring.wire import analysis_json, not_a_result, parse_request, progress_json
 
 Tell = Callable[[bytes], None]
-Handler = Callable[[int, bytes, Tell], bytes]
+Handler = Callable[..., bytes]
 
 # A busy worker protects for the same few collections; reading a public key anew for each photo would be waste.
 _PROTECTORS = 8
@@ -46,6 +50,7 @@ def worker_handler() -> Handler:
     bench = _Bench(workshop, settings.limits, protector_of)
     rehearse(workshop)
     rehearse_recognition(workshop)
+    rehearse_redaction(workshop)
     return bench.handle
 
 
@@ -56,9 +61,10 @@ class _Bench:
         self, workshop: Workshop, limits: MediaLimits, protector_of: Callable[[ProtectionTerms], TemplateProtector]
     ) -> None:
         self._workshop, self._limits, self._protector_of = workshop, limits, protector_of
+        self._redaction = redaction_instruments(workshop)
 
-    def handle(self, media_fd: int, request: bytes, tell: Tell) -> bytes:
-        """The answer to one request."""
+    def handle(self, media_fd: int, request: bytes, tell: Tell, output_fd: int | None = None) -> bytes:
+        """The answer to one request; what is written goes into `output_fd`."""
         kind, body = untagged(request)
         match kind:
             case RequestKind.ANALYSE:
@@ -67,6 +73,9 @@ class _Bench:
                 return embedded_json(self._embed(media_fd, parse_embed_request(body)))
             case RequestKind.COMPARE:
                 return compared_json(self._compare(media_fd, body))
+            case RequestKind.REDACT:
+                if output_fd is not None:
+                    return self._redact(media_fd, output_fd, body, tell)
         raise not_a_result()
 
     def _analyse(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
@@ -77,6 +86,15 @@ class _Bench:
 
         reader = open_media(media_fd, self._limits, DecodeOptions())
         return analysis_json(analyse(reader, wanted, self._workshop.instruments(wanted), on_progress))
+
+    def _redact(self, media_fd: int, output_fd: int, body: bytes, tell: Tell) -> bytes:
+        wanted = parse_redaction_request(body)
+
+        def on_progress(progress: Progress) -> None:
+            tell(progress_json(progress))
+
+        media = DescriptorMedia(media_fd, output_fd, self._limits)
+        return redaction_json(redact(media, wanted, self._redaction, on_progress))
 
     def _embed(self, media_fd: int, request: EmbedRequest) -> Embedded:
         embedder = self._workshop.embedder(request.terms.model_id)

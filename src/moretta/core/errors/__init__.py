@@ -10,6 +10,7 @@ MorettaError
 │   ├── MediaWithoutFrames         a video track of no length
 │   ├── MediaTooLarge              over the limit of bytes, frames or seconds
 │   └── DimensionsTooLarge         over the limit of pixels
+├── LeakFound                      a redacted item still shows a face
 ├── ModelError
 │   ├── ModelMissing               not installed
 │   ├── ModelCorrupt               the file is not the one the catalogue names
@@ -91,6 +92,7 @@ from moretta.core.errors.consent import (
 from moretta.core.errors.keys import KeyDestroyed, KeyRejected, KeyUnusable
 from moretta.core.errors.media import (
     DimensionsTooLarge,
+    LeakFound,
     MediaEmpty,
     MediaError,
     MediaTooLarge,
@@ -184,6 +186,7 @@ __all__ = [
     "KeyDestroyed",
     "KeyRejected",
     "KeyUnusable",
+    "LeakFound",
     "LogBroken",
     "MediaEmpty",
     "MediaError",

@@ -73,3 +73,12 @@ class DimensionsTooLarge(MediaTooLarge):
 
     code = "media.dimensions_too_large"
     title = "The picture is over the pixel limit"
+
+
+class LeakFound(MorettaError):
+    """The check found a face uncovered in the redacted media, and the caller asked for none (`strict`); there is no output."""
+
+    code = "redaction.leak"
+    title = "A face is still to be seen"
+    status = 422
+    exit_code = 1

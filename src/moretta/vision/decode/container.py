@@ -6,7 +6,7 @@ A container may name other files and addresses (HLS, DASH, concat, QuickTime dat
 the demuxer is fixed by the magic bytes, its name and the decoders' are allow-listed, and any request to open is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import av
@@ -118,6 +118,15 @@ class Container:
                 return stream
         return None
 
+    def sounds(self) -> list[AudioStream]:
+        """Every sound track that can be decoded."""
+        known = AUDIO_DECODERS.split(",")
+        return [s for s in self._av.streams.audio if s.codec_context is not None and s.codec_context.name in known]
+
+    def copies(self, streams: Sequence[AudioStream]) -> "Iterator[Packet[Any]]":
+        """The packets of `streams` as they are stored, in the order of the file; ends where the file breaks."""
+        return self._packets(*streams)
+
     def pictures(self, stream: VideoStream, threads: int) -> Iterator[VideoFrame]:
         """The stream's pictures in presentation order; packets that cannot be decoded are counted and left out."""
         return (frame for frame in self._decode(stream, threads) if isinstance(frame, VideoFrame))
@@ -140,12 +149,14 @@ class Container:
             yield from self._unpack(stream, packet)
         yield from self._unpack(stream, None)
 
-    def _packets(self, stream: VideoStream | AudioStream) -> "Iterator[Packet[Any]]":
+    def _packets(self, *streams: VideoStream | AudioStream) -> "Iterator[Packet[Any]]":
         failures = 0
         while failures < _DEMUX_PATIENCE:
             try:
-                for packet in self._av.demux(stream):
+                for packet in self._av.demux(*streams):
                     if packet.size == 0:
+                        if len(streams) > 1:
+                            continue  # One of them has ended.
                         return
                     failures = 0
                     yield packet

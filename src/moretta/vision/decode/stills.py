@@ -6,6 +6,7 @@ Belongs here: turning any supported still into one upright RGB frame.
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -26,7 +27,7 @@ from moretta.vision.decode.source import DescriptorFile
 
 _ORIENTATION = 0x0112
 # EXIF orientation to the clockwise degrees that make the picture upright, after any mirroring (JEITA CP-3451, 4.6.4).
-_ROTATIONS = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+ROTATIONS = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
 class StillReader:
@@ -36,7 +37,7 @@ class StillReader:
         with file:
             picture, self._info, self._warnings = _read(file, found, limits)
         self._scale = scale_to(self._info.width, self._info.height, options.still_max_side)
-        self._pixels: Pixels | None = _scaled(picture, self._scale)
+        self._pixels: Pixels | None = scaled(picture, self._scale)
 
     @property
     def info(self) -> MediaInfo:
@@ -75,9 +76,16 @@ class StillReader:
 def _read(
     file: DescriptorFile, found: Format, limits: MediaLimits
 ) -> tuple[Image.Image, MediaInfo, tuple[Notice, ...]]:
+    with still_errors(file, found, limits):
+        return _decode(file, found, limits)
+
+
+@contextmanager
+def still_errors(file: DescriptorFile, found: Format, limits: MediaLimits) -> Iterator[None]:
+    """Turn whatever decoding a still raises into the `MediaError` that says what is wrong with it."""
     # Pillow's plugins answer hostile bytes with nearly every exception there is, so this border catches them all.
     try:
-        return _decode(file, found, limits)
+        yield
     except MediaError:
         raise
     except Image.DecompressionBombError as error:
@@ -102,10 +110,10 @@ def _decode(
         warnings.simplefilter("ignore")  # Damaged metadata warns; whether the picture is good enough is ours to say.
         with Image.open(io.BufferedReader(DescriptorFile.of(file)), formats=[found.value.upper()]) as image:
             check_pixels(*image.size, limits)
-            rotation = _ROTATIONS.get(_orientation(image), 0)
+            rotation = ROTATIONS.get(orientation_of(image), 0)
             more = found is not Format.JPEG and getattr(image, "is_animated", False)
             image.load()
-            picture = _rgb(ImageOps.exif_transpose(image))
+            picture = as_rgb(ImageOps.exif_transpose(image))
     info = MediaInfo(
         kind=MediaKind.IMAGE,
         format=found.value,
@@ -123,12 +131,13 @@ def _decode(
     return picture, info, (notice,) if more else ()
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of `image`, 1 where it says none."""
     value = image.getexif().get(_ORIENTATION, 1)
     return value if isinstance(value, int) else 1
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
     """`image` as 8-bit RGB; what is transparent becomes white."""
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
         return _from_deep_grey(image)
@@ -155,7 +164,8 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.round(grey).astype(np.uint8)).convert("RGB")
 
 
-def _scaled(picture: Image.Image, scale: float) -> Pixels:
+def scaled(picture: Image.Image, scale: float) -> Pixels:
+    """`picture` (RGB) scaled by `scale`, at most 1, as an array."""
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -22,7 +22,7 @@ from moretta.vision.decode.clock import FrameClock
 from moretta.vision.decode.container import Container, unreadable, without_frames
 from moretta.vision.decode.formats import Format, public_name
 from moretta.vision.decode.options import DecodeOptions, check_pixels, scale_to
-from moretta.vision.decode.orientation import turn_of
+from moretta.vision.decode.orientation import Turn, turn_of
 from moretta.vision.decode.sound import blocks
 from moretta.vision.decode.source import DescriptorFile
 
@@ -111,17 +111,45 @@ class VideoReader:
         """What went wrong so far without ending the analysis."""
         return tuple(self._notices)
 
+    @property
+    def turn(self) -> Turn:
+        """What makes the decoded pictures upright."""
+        return self._turn
+
+    @property
+    def decoded_size(self) -> tuple[int, int]:
+        """Width and height of the first picture as it was decoded, before the turn."""
+        return self._decoded_size
+
+    @property
+    def container(self) -> Container:
+        """What the pictures come from."""
+        return self._container
+
+    @property
+    def origin_s(self) -> float:
+        """When the first picture is shown, in the container's own time."""
+        return self._origin_s
+
+    def another_container(self) -> Container:
+        """The same file opened once more, for what is read beside the pictures; the caller closes it."""
+        return Container(DescriptorFile.of(self._second), self._found, self._limits)
+
     def frames(self) -> Iterator[Frame]:
         """Decode, once. Ends early at a limit or where the video breaks, and then adds to `warnings`."""
         reformatter = VideoReformatter()
+        for picture, index, time_ns in self.pictures():
+            yield Frame(self._turn.apply(self._convert(reformatter, picture)), index, time_ns)
+
+    def pictures(self) -> Iterator[tuple[VideoFrame, int, int]]:
+        """As `frames`, but each as it was decoded, with its index and its time in ns since the first."""
         index = 0
         picture, self._first = self._first, None
         while picture is not None and not self._closed.is_set():
             time_ns = self._clock.tick(picture.pts)
             if self._over_limit(index, time_ns / 1e9):
                 break
-            pixels = self._turn.apply(self._convert(reformatter, picture))
-            yield Frame(pixels, index, time_ns)
+            yield picture, index, time_ns
             index += 1
             picture = self._next_picture()
         if index:
@@ -131,7 +159,7 @@ class VideoReader:
         """Mono 16 kHz blocks of at most a second, on the frames' time line; from a container of their own."""
         if not self._info.has_audio or self._closed.is_set():
             return
-        container = Container(DescriptorFile.of(self._second), self._found, self._limits)
+        container = self.another_container()
         try:
             for block in blocks(container, self._origin_s, self._limits.duration_s):
                 if self._closed.is_set():

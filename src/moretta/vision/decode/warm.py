@@ -25,9 +25,9 @@ def warm_up() -> None:
     """Decode a sample of every format, made in memory, so that no later decoding opens a file or loads code."""
     for found in Format:
         if found not in VIDEOS:
-            _decode(_still(found))
+            _decode(still_sample(found))
     _decode(_multi_picture())
-    _decode(_video())
+    _decode(video_sample())
 
 
 def _decode(content: bytes) -> None:
@@ -47,7 +47,8 @@ def _decode(content: bytes) -> None:
         os.close(fd)
 
 
-def _still(found: Format) -> bytes:
+def still_sample(found: Format) -> bytes:
+    """A small still of that format with an orientation."""
     exif = Image.Exif()
     exif[0x0112] = 6
     out = io.BytesIO()
@@ -65,7 +66,8 @@ def _multi_picture() -> bytes:
     return out.getvalue()
 
 
-def _video() -> bytes:
+def video_sample() -> bytes:
+    """A small MOV with sound."""
     out = io.BytesIO()
     with av.open(out, "w", format="mov") as container:
         pictures = container.add_stream("mpeg4", rate=25)

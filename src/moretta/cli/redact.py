@@ -1,0 +1,192 @@
+"""`moretta redact`.
+
+Belongs here: reading arguments, many files, showing progress and what was done. Does not belong here: any step of the work.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from moretta.cli.analyze import progress_bar
+from moretta.cli.terminal import console
+from moretta.core.errors import MorettaError, RequestInvalid
+from moretta.core.redaction import Method, Redaction, SoundTreatment
+from moretta.sdk_redaction import Redactor
+
+_STDOUT = "-"
+# What is looked for in a folder; the bytes decide what each is.
+_STILLS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+_VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Images, videos or folders, then where to: a file for one, a folder for more. With --tracks no target.",
+        metavar="IN... OUT",
+    ),
+]
+MethodOption = Annotated[Method, typer.Option(help="How faces are hidden.")]
+AudioOption = Annotated[
+    SoundTreatment,
+    typer.Option("--audio", help="What becomes of the sound; `change` moves voices' pitch and formants."),
+]
+Only = Annotated[str | None, typer.Option(help="Ids of tracks, comma-separated: only these are hidden.")]
+Except = Annotated[str | None, typer.Option("--except", help="Ids of tracks, comma-separated: these stay visible.")]
+Tracks = Annotated[bool, typer.Option("--tracks", help="List the faces with ids, times and places; write nothing.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Where the check finds a face, exit with status 1 and leave no output.")
+]
+KeepLeaking = Annotated[bool, typer.Option("--keep-leaking", help="With --strict, leave the output nevertheless.")]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not look for faces in the output; saves a third.")]
+Json = Annotated[
+    str | None, typer.Option("--json", help="Write one JSON object per file, a line each, to this file or `-`.")
+]
+
+
+def redact(
+    paths: Paths,
+    method: MethodOption = Method.BLUR,
+    audio: AudioOption = SoundTreatment.KEEP,
+    only: Only = None,
+    exempt: Except = None,
+    tracks: Tracks = False,
+    strict: Strict = False,
+    keep_leaking: KeepLeaking = False,
+    no_check: NoCheck = False,
+    json_out: Json = None,
+) -> None:
+    """Hide the faces of images and videos, and check that they are hidden."""
+    chosen = (_ids(only, "--only"), _ids(exempt, "--except"))
+    pairs = [(path, None) for path in _media(paths)] if tracks else _pairs(paths)
+    if chosen != (None, None) and len(pairs) > 1:
+        raise RequestInvalid("expected one file with --only or --except, got several; ids are those of one item")
+    lines: list[bytes] = []
+    failure: MorettaError | None = None
+    with Redactor(method, audio, door="cli:redact") as redactor:
+        for number, (source, target) in enumerate(pairs, 1):
+            try:
+                with progress_bar(console(stderr=True), f"{number}/{len(pairs)}") as on_progress:
+                    if target is None:
+                        done = redactor.tracks(source, on_progress)
+                    else:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        done = redactor.redact(
+                            source,
+                            target,
+                            only=chosen[0],
+                            exempt=chosen[1],
+                            check=not no_check,
+                            strict=strict,
+                            keep_leaking=keep_leaking,
+                            on_progress=on_progress,
+                        )
+            except MorettaError as error:
+                failure = failure or error
+                _tell_failure(source, error)
+                lines.append(_problem_line(error))
+            else:
+                lines.append(_line(done))
+                if json_out != _STDOUT:
+                    console().print(_summary(source, done))
+            if json_out == _STDOUT:
+                sys.stdout.buffer.write(lines[-1])
+                sys.stdout.buffer.flush()
+    if json_out not in (None, _STDOUT):
+        Path(json_out).write_bytes(b"".join(lines))
+    if failure is not None:
+        raise typer.Exit(failure.exit_code)
+
+
+def _pairs(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
+    """Every source with its target.
+
+    Raises:
+        RequestInvalid: no target, a target that is a source, or several sources for one file.
+    """
+    if len(paths) < 2:
+        raise RequestInvalid("expected a source and where to write to, got one path; add the output")
+    *sources, target = paths
+    if len(sources) == 1 and not sources[0].is_dir() and not target.is_dir():
+        pairs = [(sources[0], target)]
+    else:
+        if target.exists() and not target.is_dir():
+            raise RequestInvalid("expected a folder to write several files to, got a file")
+        pairs = [(file, target / file.relative_to(_base(source))) for source in sources for file in _files(source)]
+    if any(target.exists() and source.exists() and target.samefile(source) for source, target in pairs):
+        raise RequestInvalid("expected an output beside the input, got the same file; give another name or folder")
+    names = [target for _, target in pairs]
+    if len(set(names)) < len(names):
+        raise RequestInvalid("expected sources of different names, got two that would be written to one file")
+    return list(pairs)
+
+
+def _media(paths: Sequence[Path]) -> list[Path]:
+    return [file for path in paths for file in _files(path)]
+
+
+def _base(source: Path) -> Path:
+    return source if source.is_dir() else source.parent
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (*_STILLS, *_VIDEOS) and path.is_file())
+    if not found:
+        raise RequestInvalid("expected a folder with images or videos in it, found none")
+    return found
+
+
+def _ids(text: str | None, option: str) -> list[int] | None:
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise RequestInvalid(
+            f"expected ids of tracks after {option}, such as 1,3; `moretta redact --tracks` lists them"
+        )
+    return [int(word) for word in words]
+
+
+def _summary(source: Path, done: Redaction) -> Table:
+    table = Table(title=source.name, title_justify="left", show_header=False, box=None)
+    if done.bytes:
+        table.add_row("Hidden by", done.method.value)
+        table.add_row(
+            "Written", f"{done.frames} frames, {done.width} x {done.height}, {done.container}, {done.bytes} bytes"
+        )
+        if done.sound is not None:
+            table.add_row("Sound", done.sound.value)
+    for track in done.tracks:
+        state = "left visible" if track.exempt else "hidden" if done.bytes else "found"
+        times = f"{track.first_time_s:.2f}-{track.last_time_s:.2f} s"
+        table.add_row(f"Face {track.track_id}", f"{times}, {track.frames} frames, {state}")
+    report = done.report
+    if report is not None:
+        words = "no face found uncovered" if report.clean else f"a face is uncovered in {report.frames_leaking} frames"
+        table.add_row("Check", f"{words} (of {report.frames}, {report.frames_with_faces} with faces to hide)")
+    for notice in done.warnings:
+        table.add_row("Note", notice.detail)
+    return table
+
+
+def _tell_failure(source: Path, error: MorettaError) -> None:
+    notes = console(stderr=True)
+    message = f"{source.name}: {error.title}: {error.detail}"
+    notes.print(message, style="red", markup=False, highlight=False, soft_wrap=not notes.is_terminal)
+
+
+def _line(done: Redaction) -> bytes:
+    from moretta.wiring.redacting_wire import redaction_json
+
+    return redaction_json(done) + b"\n"
+
+
+def _problem_line(error: MorettaError) -> bytes:
+    problem = {"code": error.code, "title": error.title, "detail": error.detail}
+    return json.dumps({"problem": problem}).encode() + b"\n"

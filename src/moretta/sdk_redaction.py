@@ -1,0 +1,214 @@
+"""The SDK's side of redaction: media in, anonymised media and a report out.
+
+Belongs here: what a Python caller sees. Does not belong here: any step of the work.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from moretta.core.errors import NOT_PROCESSED, FieldError, LeakFound, MorettaError, RequestInvalid
+from moretta.core.ports import OnProgress
+from moretta.core.redaction import Method, Redaction, RedactionExecutor, RedactionRequest, Scope, SoundTreatment
+from moretta.core.values import TrackId
+from moretta.sdk import Source, media_in_memory
+from moretta.settings import Settings
+
+Target = str | os.PathLike[str] | BinaryIO
+_COPY_BYTES = 1 << 20
+_SEED_BITS = 63
+
+
+class Redactor:
+    """Hides the faces of images and videos in a confined worker process that starts at the first call.
+
+    Use it as a context manager, or call `close()`.
+
+    Args:
+        method: how faces are hidden.
+        sound: what becomes of a video's sound.
+        settings: instead of those of the environment.
+        executor: instead of a worker of its own.
+        door: as which usage is counted.
+    """
+
+    def __init__(
+        self,
+        method: Method | str = Method.BLUR,
+        sound: SoundTreatment | str = SoundTreatment.KEEP,
+        settings: Settings | None = None,
+        executor: RedactionExecutor | None = None,
+        door: str = "sdk:redact",
+    ) -> None:
+        self._method, self._sound = parse_method(method), parse_sound(sound)
+        self._settings = settings or Settings()
+        self._executor = executor
+        self._door = door
+
+    def redact(
+        self,
+        source: Source,
+        target: Target,
+        *,
+        only: Iterable[int] | None = None,
+        exempt: Iterable[int] | None = None,
+        check: bool = True,
+        strict: bool = False,
+        keep_leaking: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Redaction:
+        """Write `source` anew into `target` with its faces hidden.
+
+        Args:
+            source: a path, the bytes themselves, or an open binary file.
+            target: a path, where the file appears as a whole at the end; or an open binary file.
+            only: ids of tracks, as `tracks` tells them: no other face is hidden.
+            exempt: ids of tracks that stay visible.
+            check: look for faces in the output.
+            strict: raise where the check finds one, and write nothing, unless `keep_leaking`.
+            keep_leaking: with `strict`, write the output before raising.
+            on_progress: called now and then with a `Progress`; what it raises ends the work.
+
+        Raises:
+            LeakFound: `strict`, and a face is to be seen.
+            MediaError: the media is at fault, or the output over its limit.
+            RequestInvalid: `only` and `exempt`, unknown tracks, `strict` without `check`, a target that cannot be written.
+            NotFound, ModelMissing, SandboxUnavailable, TimeLimitExceeded, WorkerLost: as `Analyzer.analyze`.
+        """
+        from moretta.wiring.placing import check_place, place
+
+        if strict and not check:
+            raise RequestInvalid("expected a check where nothing may leak; leave check on, or strict off")
+        if isinstance(target, str | os.PathLike):
+            check_place(Path(target))
+        scope, tracks = chosen_tracks(only, exempt)
+        seed = secrets.randbits(_SEED_BITS)
+        request = RedactionRequest(self._method, scope, tracks, self._sound, check, seed)
+        redaction, fd = self._counted(source, request, on_progress)
+        try:
+            leak = leak_of(redaction) if strict else None
+            if leak is None or keep_leaking:
+                if isinstance(target, str | os.PathLike):
+                    place(fd, Path(target))
+                else:
+                    _copied(fd, target)
+        finally:
+            os.close(fd)
+        if leak is not None:
+            raise leak
+        return redaction
+
+    def tracks(self, source: Source, on_progress: OnProgress | None = None) -> Redaction:
+        """The faces of `source` with their track ids and times; nothing is written. Raises as `redact` does."""
+        redaction, fd = self._counted(source, RedactionRequest(self._method, follow_only=True), on_progress)
+        os.close(fd)
+        return redaction
+
+    def _counted(
+        self, source: Source, request: RedactionRequest, on_progress: OnProgress | None
+    ) -> tuple[Redaction, int]:
+        media = media_in_memory(source, self._settings.limits)
+        try:
+            done = self._running().redact(media, request, on_progress)
+        except NOT_PROCESSED:
+            raise
+        except BaseException as error:
+            self._count(_exit_status(error))
+            raise
+        finally:
+            os.close(media)
+        try:
+            self._count(0)
+        except BaseException:
+            os.close(done[1])
+            raise
+        return done
+
+    def _count(self, exit_status: int) -> None:
+        """One usage record; durable before the output is."""
+        from moretta.wiring.service import opened
+
+        with opened(self._settings) as deployment:
+            deployment.meter.record(self._door, exit_status, deployment.company_id)
+
+    def _running(self) -> RedactionExecutor:
+        if self._executor is None:
+            from moretta.wiring.executor import start_executor
+
+            self._executor = start_executor(self._settings, workers=1)
+        return self._executor
+
+    def close(self) -> None:
+        """End the worker. Idempotent."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_method(text: Method | str) -> Method:
+    """The method of that name. Raises `RequestInvalid` where there is none."""
+    try:
+        return Method(text)
+    except ValueError:
+        raise _unknown("method", Method) from None
+
+
+def parse_sound(text: SoundTreatment | str) -> SoundTreatment:
+    """The treatment of sound of that name. Raises `RequestInvalid` where there is none."""
+    try:
+        return SoundTreatment(text)
+    except ValueError:
+        raise _unknown("sound", SoundTreatment) from None
+
+
+def chosen_tracks(only: Iterable[int] | None, exempt: Iterable[int] | None) -> tuple[Scope, frozenset[TrackId]]:
+    """Scope and tracks of a request. Raises `RequestInvalid` where both are given."""
+    if only is not None and exempt is not None:
+        raise RequestInvalid("expected the tracks to hide or the tracks to leave visible, got both")
+    if only is not None:
+        return Scope.ONLY, frozenset(TrackId(each) for each in only)
+    if exempt is not None:
+        return Scope.ALL_BUT, frozenset(TrackId(each) for each in exempt)
+    return Scope.ALL, frozenset()
+
+
+def leak_of(redaction: Redaction) -> LeakFound | None:
+    """The error that says what the check found; None where it found nothing."""
+    report = redaction.report
+    if report is None or report.clean:
+        return None
+    return LeakFound(
+        f"expected no face to be seen, found one in {report.frames_leaking} of {report.frames} frames, for "
+        f"{report.longest_leak_ms:.0f} ms at most in a row; hide with the method solid, or look at these frames"
+    )
+
+
+def _unknown(name: str, kind: type[Method] | type[SoundTreatment]) -> RequestInvalid:
+    known = ", ".join(kind)
+    return RequestInvalid(
+        f"expected a {name} out of {known}; got another word", field_errors=(FieldError(name, f"one of {known}"),)
+    )
+
+
+def _exit_status(error: BaseException) -> int:
+    if isinstance(error, MorettaError):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code
+
+
+def _copied(fd: int, target: BinaryIO) -> None:
+    at = 0
+    while piece := os.pread(fd, _COPY_BYTES, at):
+        target.write(piece)
+        at += len(piece)

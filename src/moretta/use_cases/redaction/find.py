@@ -1,0 +1,275 @@
+"""The first pass: every face of an item, forwards and backwards.
+
+Belongs here: detections becoming tracks. Does not belong here: what is hidden of them (`plan`).
+
+A face is begun by one clear detection. From there it is followed both ways: forwards through weaker detections and, for a while,
+by its looks; backwards through the weaker detections and the small pictures of the last second, which are all that is kept of the
+past. So a face that walks in, turns towards the camera and is found only then is hidden from where it walked in.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moretta.core.geometry import iou
+from moretta.core.ports import FaceDetector
+from moretta.core.redaction import FaceFollower
+from moretta.core.values import Face, Floats, Frame, Pixels, TrackId
+from moretta.use_cases.redaction.instruments import Cuts
+from moretta.use_cases.redaction.tracks import FOLLOWED, Track
+
+# Score from which a detection begins a face. docs/model-cards/centerface.md: .5 gives no false face on photographs, .3 finds what
+# .5 misses; here a wall that is hidden costs little.
+BEGIN_SCORE = 0.3
+# Detections that continue a face overlap it, or lie within this many of its sizes.
+LEAST_OVERLAP = 0.2
+MOST_DISTANCE = 0.6
+# Correlation of looks from which a face is believed to be where it is followed to.
+LEAST_ALIKE = 0.75
+# What the past keeps, and how long a face is followed without a detection.
+MEMORY_S = 1.0
+# Frames between two looks of the larger detector; between them weaker detections and looks carry on.
+CAREFUL_EVERY = 12
+# Frame rates from which every second frame is looked at: a face moves little in 33 ms, and the places between are interpolated.
+ALTERNATE_FROM_FPS = 24.0
+_AT_ONCE = 6
+
+
+@dataclass(slots=True)
+class Found:
+    """What the first pass found: tracks, the time of every frame in s, the first frame of every scene, px per original px."""
+
+    tracks: list[Track]
+    times_s: list[float]
+    scenes: list[int]
+    scale: float
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is remembered of a frame: its small picture and the detections that nobody claimed."""
+
+    index: int
+    thumbnail: Pixels
+    unclaimed: list[Face] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    frame: Frame
+    thumbnail: Pixels
+    cut: bool
+    faces: list[Face] | None
+
+
+class Looking:
+    """Detects in frames on two threads, in order.
+
+    Args:
+        detector: looks at every frame, or every second.
+        careful: looks now and then beside it; its faces count where the other has none.
+        alternate: whether every second frame is enough.
+    """
+
+    def __init__(
+        self, detector: FaceDetector, careful: FaceDetector | None, cuts: Cuts, follower: FaceFollower, alternate: bool
+    ) -> None:
+        self._detector, self._careful, self._cuts, self._follower = detector, careful, cuts, follower
+        self._alternate = alternate
+
+    def over(self, frames: Iterator[Frame]) -> Iterator[_Looked]:
+        """Every frame with what was found in it; None where nobody looked."""
+        with ThreadPoolExecutor(2, thread_name_prefix="detect") as pool:
+            waiting: deque[tuple[Frame, Pixels, bool, Future[list[Face]] | None]] = deque()
+            since_careful = CAREFUL_EVERY
+            for frame in frames:
+                cut = self._cuts.cut_before(frame.pixels)
+                carefully = self._careful is not None and (cut or since_careful >= CAREFUL_EVERY)
+                looks = not self._alternate or cut or frame.index % 2 == 0
+                future = None
+                if looks:
+                    future = pool.submit(self._detected, frame.pixels, carefully)
+                    since_careful = 0 if carefully else since_careful
+                since_careful += 1
+                waiting.append((frame, self._follower.thumbnail(frame.pixels), cut, future))
+                if len(waiting) >= _AT_ONCE:
+                    yield _looked(*waiting.popleft())
+            while waiting:
+                yield _looked(*waiting.popleft())
+
+    def _detected(self, pixels: Pixels, carefully: bool) -> list[Face]:
+        faces = self._detector.detect(pixels)
+        if carefully and self._careful is not None:
+            faces = merged(faces, self._careful.detect(pixels))
+        return faces
+
+
+def _looked(frame: Frame, thumbnail: Pixels, cut: bool, future: "Future[list[Face]] | None") -> _Looked:
+    return _Looked(frame, thumbnail, cut, None if future is None else future.result())
+
+
+def merged(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
+    """`faces`, and those of `more` that none of them overlaps; of two on one face the surer."""
+    kept = list(faces)
+    for face in more:
+        boxes = np.stack([each.box for each in kept]) if kept else np.zeros((0, 4), np.float32)
+        overlaps = iou(face.box, boxes)
+        if not len(overlaps) or float(overlaps.max()) < LEAST_OVERLAP:
+            kept.append(face)
+        elif face.detection_score > kept[int(overlaps.argmax())].detection_score:
+            kept[int(overlaps.argmax())] = face
+    return kept
+
+
+class Finder:
+    """Makes tracks of what is found, frame by frame."""
+
+    def __init__(self, follower: FaceFollower, rate: float) -> None:
+        self._follower = follower
+        self._memory = max(2, round(MEMORY_S * rate))
+        self._past: deque[_Past] = deque(maxlen=self._memory)
+        self._active: list[Track] = []
+        self._next_id = 1
+        self.tracks: list[Track] = []
+        self.times_s: list[float] = []
+        self.scenes = [0]
+
+    def take(self, looked: _Looked) -> None:
+        """The next frame."""
+        frame = looked.frame
+        self.times_s.append(frame.time_ns / 1e9)
+        if looked.cut:
+            self.scenes.append(frame.index)
+            self._past.clear()
+            self._active = []
+        now = _Past(frame.index, looked.thumbnail)
+        scale = looked.thumbnail.shape[1] / frame.pixels.shape[1]
+        if looked.faces is not None:
+            self._associate(now, looked.faces, scale)
+        self._past.append(now)
+
+    def _associate(self, now: _Past, faces: list[Face], scale: float) -> None:
+        claimed = set()
+        for track, column in _pairs(self._active, now.index, faces):
+            if column < 0:
+                self._follow_on(track, now, scale)
+                continue
+            face = faces[column]
+            track.see(now.index, face.box, face.landmarks, face.detection_score)
+            claimed.add(column)
+        left = [face for column, face in enumerate(faces) if column not in claimed]
+        now.unclaimed = [face for face in left if face.detection_score < BEGIN_SCORE]
+        for face in left:
+            if face.detection_score >= BEGIN_SCORE:
+                self._begin(face, now, scale)
+        self._active = [track for track in self._active if now.index - track.last_detected <= self._memory]
+
+    def _follow_on(self, track: Track, now: _Past, scale: float) -> None:
+        """The detector does not see it: by its looks, from the last picture in which it was."""
+        last = track.last
+        before = next((each for each in self._past if each.index == last), None)
+        if before is None:
+            return
+        box, alike = self._follower.follow(before.thumbnail, track.box(last), now.thumbnail, scale)
+        if alike >= LEAST_ALIKE:
+            track.see(now.index, box, _moved(track.rows[last], box), FOLLOWED)
+
+    def _begin(self, face: Face, now: _Past, scale: float) -> None:
+        track = Track(TrackId(self._next_id))
+        self._next_id += 1
+        track.see(now.index, face.box, face.landmarks, face.detection_score)
+        self._active.append(track)
+        self.tracks.append(track)
+        later = now
+        for earlier in reversed(self._past):
+            if not self._step_back(track, later, earlier, scale):
+                return
+            later = earlier
+
+    def _step_back(self, track: Track, later: _Past, earlier: _Past, scale: float) -> bool:
+        """One frame towards the past; False where the face is not to be seen there, or is known there already."""
+        place = track.box(later.index)
+        weak = _best(place, earlier.unclaimed)
+        if weak is not None:
+            earlier.unclaimed = [each for each in earlier.unclaimed if each is not weak]
+            track.see(earlier.index, weak.box, weak.landmarks, weak.detection_score)
+        else:
+            box, alike = self._follower.follow(later.thumbnail, place, earlier.thumbnail, scale)
+            if alike < LEAST_ALIKE:
+                return False
+            track.see(earlier.index, box, _moved(track.rows[later.index], box), FOLLOWED)
+        here = track.box(earlier.index)
+        others = [each.box(earlier.index) for each in self.tracks if each is not track and earlier.index in each.rows]
+        return not others or float(iou(here, np.stack(others)).max()) < 0.5
+
+
+def _pairs(tracks: Sequence[Track], index: int, faces: Sequence[Face]) -> list[tuple[Track, int]]:
+    """Each track with the index of its face, the nearest pairs first, or -1."""
+    places = [_expected(track, index) for track in tracks]
+    options = []
+    for row, place in enumerate(places):
+        for column, face in enumerate(faces):
+            cost = _cost(place, face.box)
+            if cost is not None:
+                options.append((cost, row, column))
+    taken: dict[int, int] = {}
+    used: set[int] = set()
+    for _, row, column in sorted(options):
+        if row not in taken and column not in used:
+            taken[row] = column
+            used.add(column)
+    return [(track, taken.get(row, -1)) for row, track in enumerate(tracks)]
+
+
+def _expected(track: Track, index: int) -> Floats:
+    """Where the face should be: on from its last two places, at most half a size."""
+    last = track.last
+    place = track.box(last)
+    earlier = [i for i in range(last - 6, last) if i in track.rows]
+    if not earlier:
+        return place
+    start = min(earlier)
+    speed = (place - track.box(start)) / (last - start)
+    shift = (speed[:2] + speed[2:]) / 2 * (index - last)
+    size = float(np.sqrt(np.prod(np.maximum(place[2:] - place[:2], 1))))
+    return np.asarray(place + np.tile(np.clip(shift, -size / 2, size / 2), 2), np.float32)
+
+
+def _cost(place: Floats, box: Floats) -> float | None:
+    """How far a detection is from where a face should be; None where it is somebody else's."""
+    overlap = float(iou(place, box[None])[0])
+    sides = np.maximum(place[2:] - place[:2], 1), np.maximum(box[2:] - box[:2], 1)
+    size, other = (float(np.sqrt(np.prod(side))) for side in sides)
+    distance = float(np.linalg.norm((place[:2] + place[2:] - box[:2] - box[2:]) / 2)) / size
+    alike = 0.5 < other / size < 2
+    return 1 - overlap + distance if overlap >= LEAST_OVERLAP or (alike and distance <= MOST_DISTANCE) else None
+
+
+def _best(place: Floats, faces: Sequence[Face]) -> Face | None:
+    costs = [(cost, column) for column, face in enumerate(faces) if (cost := _cost(place, face.box)) is not None]
+    return faces[min(costs)[1]] if costs else None
+
+
+def _moved(row: Floats, box: Floats) -> Floats:
+    """The landmarks of `row`, moved with its box to `box`."""
+    step = (box[:2] + box[2:] - row[:2] - row[2:4]) / 2
+    return np.asarray(row[4:14].reshape(5, 2) + step, np.float32)
+
+
+def find(
+    frames: Iterator[Frame],
+    scale: float,
+    rate: float,
+    looking: Looking,
+    follower: FaceFollower,
+    tick: Callable[[int], None],
+) -> Found:
+    """All faces of `frames`; `tick` is told how many tracks there are after each frame."""
+    finder = Finder(follower, rate)
+    for looked in looking.over(frames):
+        finder.take(looked)
+        tick(len(finder.tracks))
+    return Found(finder.tracks, finder.times_s, finder.scenes, scale)

@@ -1,0 +1,42 @@
+"""What a redaction works with, as the wiring hands it over.
+
+Belongs here: the one bundle of ports and functions. Does not belong here: any implementation.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from moretta.core.ports import FaceDetector
+from moretta.core.redaction import FaceFollower, FaceToHide, Method, Redactor
+from moretta.core.values import Pixels
+
+
+class Cuts(Protocol):
+    """Tells where scenes begin."""
+
+    def cut_before(self, pixels: Pixels) -> bool:
+        """Whether a new scene starts with this picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionInstruments:
+    """Everything that finds, follows and hides faces.
+
+    `detector` looks at every frame that is looked at, `careful` (larger input) now and then and at every still; both at a low
+    threshold, since a face that is not hidden is worse than a wall that is. `check` are the detectors of the leak check, whose
+    thresholds are those at which a face counts as found. Each may be called from two threads at once. `describe` adds mesh and
+    measurements to a face for the methods that need them, which are `needs_mesh`. `redactor` makes a fresh one from method and
+    seed.
+    """
+
+    detector: FaceDetector
+    careful: FaceDetector
+    check: FaceDetector
+    check_careful: FaceDetector
+    follower: FaceFollower
+    cuts: Callable[[], Cuts]
+    describe: Callable[[Pixels, FaceToHide], FaceToHide]
+    redactor: Callable[[Method, int], Redactor]
+    needs_mesh: frozenset[Method] = frozenset({Method.AVATAR})
+    still_detectors: Sequence[FaceDetector] = ()
