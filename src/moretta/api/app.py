@@ -49,6 +49,7 @@ from moretta.api.v1.receipts import add_receipt_routes
 from moretta.api.v1.retention import RETENTION_BODIES, add_retention_routes
 from moretta.api.v1.reviews import add_review_routes
 from moretta.api.v1.rights import add_rights_routes
+from moretta.api.v1.statistics import add_statistics_routes
 from moretta.api.v1.subjects import NewSubjectLink, add_subject_link_routes
 from moretta.api.v1.transfer import add_transfer_routes
 from moretta.api.work import Desk
@@ -133,6 +134,8 @@ def _add_addresses(app: FastAPI, desk: Desk, limiter: RateLimiter, maker: PageMa
         _add_governance(app, desk, limiter, services.governance)
     if services.subjects is not None and maker is not None:
         _add_subjects(app, desk, limiter, services.subjects, maker)
+    if services.statistics is not None:
+        add_statistics_routes(app, desk, services.statistics, guard(services, limiter, Scope.STATS_READ))
     add_admin_routes(
         app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )

@@ -24,10 +24,13 @@ from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.retention import Retention
 from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.use_cases.rights import Rights
+from moretta.use_cases.statistics import Statistics
 from moretta.use_cases.subject import OwnPages
 
 # What a signed document proves; raises `ProofRejected` where it does not hold.
 VerifyDocument = Callable[[bytes], Verified]
+# The statistics of one company's sites.
+StatisticsOf = Callable[[str], Statistics]
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -191,4 +194,5 @@ class Services:
     subject_origin: str | None = None
     rights: Rights | None = None
     verify: VerifyDocument | None = None
+    statistics: StatisticsOf | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

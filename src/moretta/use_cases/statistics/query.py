@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from moretta.core.clock import Clock, utc_now
 from moretta.core.errors import NotFound, RequestInvalid
 from moretta.core.intervals import CONFIDENCE, half_width, shown
 from moretta.core.statistics import (
@@ -87,8 +86,8 @@ class LiveSite:
 class Statistics:
     """The statistics of one company's sites. Safe to share between threads."""
 
-    def __init__(self, releases: ReleaseStore, budgets: BudgetStore, clock: Clock = utc_now) -> None:
-        self._releases, self._budgets, self._clock = releases, budgets, clock
+    def __init__(self, releases: ReleaseStore, budgets: BudgetStore) -> None:
+        self._releases, self._budgets = releases, budgets
 
     def sites(self) -> Sequence[str]:
         """The names of all sites of which anything was released."""
@@ -126,15 +125,11 @@ class Statistics:
         figures = {key: _figures(key[1], found, least_cell=None) for key, found in tables.items()}
         return LiveSite(site, newest.day, newest.time, figures)
 
-    def budgets(
-        self, site: str | None = None, first: date | None = None, last: date | None = None
-    ) -> Sequence[DayBudget]:
-        """What was spent on the days first..last, the last 30 where they are left out. Raises `RequestInvalid`."""
-        end = last or self._clock().astimezone(UTC).date() + timedelta(days=1)
-        begin = first or end - timedelta(days=30)
-        if begin > end or end - begin > LONGEST:
+    def budgets(self, site: str | None, first: date, last: date) -> Sequence[DayBudget]:
+        """What was spent on the days first..last, of all sites where `site` is None. Raises `RequestInvalid`."""
+        if first > last or last - first > LONGEST:
             raise RequestInvalid(f"expected days in order, at most {LONGEST.days} of them")
-        return self._budgets.budgets(site, begin, end)
+        return self._budgets.budgets(site, first, last)
 
     def _known(self, site: str) -> None:
         if site not in self._releases.sites():

@@ -1,0 +1,137 @@
+"""The shapes of anonymous statistics, and how core's values turn into them.
+
+Belongs here: what the API shows of them. Does not belong here: addresses, sums.
+"""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from moretta.core.statistics import MEASURES, DayBudget, Measure
+from moretta.use_cases.statistics import Figure, LiveSite, Point, Series, Step
+
+Value = Annotated[int | None, Field(description="Null: too small to be shown.")]
+
+
+class FigureView(BaseModel):
+    """One noisy figure; the true one lies in low..high with the given confidence."""
+
+    cell: str
+    value: Value
+    low: int | None
+    high: int | None
+    share: Annotated[float | None, Field(description="Of the place's cells together, 0 to 1.")] = None
+
+
+class PointView(BaseModel):
+    """The figures of one place from `start` on."""
+
+    start: datetime
+    place: str
+    covered_s: Annotated[float, Field(description="Seconds that were watched, over all sessions.")]
+    figures: list[FigureView]
+
+
+class SeriesView(BaseModel):
+    """A measure of a site over time."""
+
+    site: str
+    measure: Measure
+    title: str
+    unit: str
+    step: Step
+    confidence: float
+    points: list[PointView]
+
+
+class LiveFigureView(BaseModel):
+    """A live counter of one place."""
+
+    place: str
+    measure: Measure
+    title: str
+    unit: str
+    figures: list[FigureView]
+
+
+class LiveView(BaseModel):
+    """The live counters of a site's day as last released."""
+
+    site: str
+    day: date
+    time: datetime
+    confidence: float
+    data: list[LiveFigureView]
+
+
+class SiteView(BaseModel):
+    """A site of which something was released."""
+
+    site: str
+
+
+class SiteList(BaseModel):
+    """All sites."""
+
+    data: list[SiteView]
+
+
+class BudgetView(BaseModel):
+    """What may be spent on any one visit of a site's day, and what was."""
+
+    site: str
+    day: date
+    limit: Annotated[float, Field(description="Epsilon.")]
+    spent: float
+    left: float
+
+
+class BudgetList(BaseModel):
+    """Budgets in the order of site and day."""
+
+    data: list[BudgetView]
+
+
+def series_view(series: Series) -> SeriesView:
+    """As the API shows it."""
+    terms = MEASURES[series.measure]
+    points = [_point(point) for point in series.points]
+    return SeriesView(
+        site=series.site,
+        measure=series.measure,
+        title=terms.title,
+        unit=terms.unit,
+        step=series.step,
+        confidence=series.confidence,
+        points=points,
+    )
+
+
+def live_view(live: LiveSite) -> LiveView:
+    """As the API shows it."""
+    data = [
+        LiveFigureView(
+            place=place,
+            measure=measure,
+            title=MEASURES[measure].title,
+            unit=MEASURES[measure].unit,
+            figures=[_figure(figure) for figure in figures],
+        )
+        for (place, measure), figures in live.figures.items()
+    ]
+    return LiveView(site=live.site, day=live.day, time=live.time, confidence=live.confidence, data=data)
+
+
+def budget_view(budget: DayBudget) -> BudgetView:
+    """As the API shows it."""
+    return BudgetView(site=budget.site, day=budget.day, limit=budget.limit, spent=budget.spent, left=budget.left)
+
+
+def _point(point: Point) -> PointView:
+    figures = [_figure(figure) for figure in point.figures]
+    return PointView(start=point.start, place=point.place, covered_s=point.covered_s, figures=figures)
+
+
+def _figure(figure: Figure) -> FigureView:
+    return FigureView(cell=figure.cell, value=figure.value, low=figure.low, high=figure.high, share=figure.share)
