@@ -167,7 +167,7 @@ def test_a_key_that_may_only_analyse_reads_no_statistics(house: House, reader: s
         "/v1/stats/export?site=shop",
         "/v1/privacy/budgets",
     ):
-        is_problem(house.call("GET", path, token=house.token), 403, "scope.missing")
+        is_problem(house.call("GET", path, token=house.token), 403, "key.scope_missing")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.retention import retention_over
 from moretta.wiring.rights import rights_over
 from moretta.wiring.service import Deployment, opened
+from moretta.wiring.statistics import statistics_over
 from moretta.wiring.subjects import own_pages_of
 from moretta.wiring.verifying import verified
 from moretta.wiring.whitepaper import whitepaper
@@ -86,6 +87,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         governance=Governance(retention_over(means, rights), Incidents(means), GovernanceDocuments(means, settings)),
         subject_origin=settings.subject_origin,
         log=lambda region: means.region(region).log,
+        statistics=lambda company_id: statistics_over(deployment.engine, company_id),
         keys=deployment.keys,
         meter=deployment.meter,
         usage=deployment.usage,

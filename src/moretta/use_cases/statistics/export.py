@@ -82,8 +82,8 @@ def _prometheus(statistics: Statistics, site: str, first: datetime, last: dateti
         live = statistics.live(site)
     except NotFound:
         return "\n".join(lines) + "\n"
-    for (place, measure), figures in live.figures.items():
-        lines += _samples(site, place, measure.value, "live", figures)
+    for (place, counter), figures in live.figures.items():
+        lines += _samples(site, place, counter.value, "live", figures)
     return "\n".join(lines) + "\n"
 
 
