@@ -29,7 +29,11 @@ def worst_apcer(species: Mapping[str, Scores], threshold: float) -> float:
 
 
 def threshold_at_apcer(species: Mapping[str, Scores], target: float) -> float:
-    """The lowest threshold at which no species' APCER exceeds `target` (0-1)."""
+    """The lowest threshold at which no species' APCER exceeds `target` (0-1).
+
+    Raises:
+        ValueError: no species, or one without a score.
+    """
     if not species or any(len(scores) == 0 for scores in species.values()):
         raise ValueError("expected at least one attack of each species")
     threshold = -np.inf
@@ -47,7 +51,11 @@ def bpcer_at_apcer(genuine: Scores, species: Mapping[str, Scores], target: float
 
 
 def auc(genuine: Scores, attacks: Scores) -> float:
-    """The probability (0-1) that a genuine item scores above an attack, ties counting half. Source: Mann and Whitney 1947."""
+    """The probability (0-1) that a genuine item scores above an attack, ties counting half. Source: Mann and Whitney 1947.
+
+    Raises:
+        ValueError: no score of one kind.
+    """
     if len(genuine) == 0 or len(attacks) == 0:
         raise ValueError("expected scores of both classes")
     ordered = np.sort(attacks)

@@ -53,7 +53,11 @@ def part_of(key: str) -> Part:
 
 
 def person_key(path: str) -> str:
-    """The key of the person in `path` (set/person/picture, as in `lfw/A_Person/A_Person_0001.jpg`)."""
+    """The key of the person in `path` (set/person/picture, as in `lfw/A_Person/A_Person_0001.jpg`).
+
+    Raises:
+        ValueError: the path has another form.
+    """
     parts = path.split("/")
     if len(parts) != 3:
         raise ValueError("expected set/person/picture: three names with slashes between")

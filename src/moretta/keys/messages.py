@@ -121,7 +121,11 @@ def references_message(kind: str, key_id: str, references: Sequence[StoredRefere
 
 
 def references_in(message: Message) -> tuple[str, list[StoredReference]]:
-    """What `references_message` made."""
+    """What `references_message` made.
+
+    Raises:
+        RequestInvalid: the message has another form.
+    """
     fields = Fields(message, blobs=None)
     key_id, slots = fields.text("key"), fields.wholes("slots")
     fields.end()
@@ -148,7 +152,11 @@ def open_message(sealed: SealedScores, terms: OpenTerms) -> Message:
 
 
 def open_request_in(message: Message) -> tuple[SealedScores, OpenTerms]:
-    """What `open_message` made."""
+    """What `open_message` made.
+
+    Raises:
+        RequestInvalid: the message has another form.
+    """
     fields = Fields(message, blobs=3)
     scheme, model, key, compared_at = (
         fields.scheme(),
@@ -177,7 +185,11 @@ def opened_message(opened: Sequence[Opened]) -> Message:
 
 
 def opened_in(message: Message) -> list[Opened]:
-    """What `opened_message` made."""
+    """What `opened_message` made.
+
+    Raises:
+        RequestInvalid: the message has another form.
+    """
     fields = Fields(message, blobs=0)
     rows, ranks, bands = fields.wholes("rows"), fields.wholes("ranks"), fields.numbers("bands")
     fields.end()

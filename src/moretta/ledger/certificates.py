@@ -21,7 +21,11 @@ _KINDS = frozenset({EntryKind.ERASED, EntryKind.FACE_REMOVED})
 
 
 def verify_certificate(content: bytes, trust: Trust) -> Verified:
-    """A `DocumentVerifier` of erasure certificates."""
+    """A `DocumentVerifier` of erasure certificates.
+
+    Raises:
+        ProofRejected: another kind of document, altered, or not signed by a key that is trusted.
+    """
     document = parsed_object(content)
     if document.get("type") != CERTIFICATE_TYPE:
         raise ProofRejected("expected an erasure certificate, got another document")

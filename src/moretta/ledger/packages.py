@@ -22,7 +22,11 @@ _PIECE = 1 << 20
 
 
 def verify_package(content: bytes, trust: Trust) -> Verified:
-    """A `DocumentVerifier` of access packages."""
+    """A `DocumentVerifier` of access packages.
+
+    Raises:
+        ProofRejected: another kind of document, altered, or not signed by a key that is trusted.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return _verified(archive, trust)

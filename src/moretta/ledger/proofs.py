@@ -102,7 +102,11 @@ def verify_proof(content: bytes, trust: Trust) -> Verified:
 
 
 def verify_checkpoint(content: bytes, trust: Trust) -> Verified:
-    """A `DocumentVerifier` of a signed checkpoint."""
+    """A `DocumentVerifier` of a signed checkpoint.
+
+    Raises:
+        ProofRejected: another kind of document, altered, or not signed by a key that is trusted.
+    """
     try:
         text = content[: MAX_NOTE_BYTES + 1].decode()
     except UnicodeDecodeError:

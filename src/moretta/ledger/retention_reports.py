@@ -14,7 +14,11 @@ from moretta.ledger.proofs import parsed_object
 
 
 def verify_retention_report(content: bytes, trust: Trust) -> Verified:
-    """A `DocumentVerifier` of reports of sweeps."""
+    """A `DocumentVerifier` of reports of sweeps.
+
+    Raises:
+        ProofRejected: another kind of document, altered, or not signed by a key that is trusted.
+    """
     document = parsed_object(content)
     if document.get("type") != RETENTION_REPORT_TYPE:
         raise ProofRejected("expected the report of a retention sweep, got another document")

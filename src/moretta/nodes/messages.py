@@ -81,7 +81,11 @@ def _part(spec: GallerySpec, token: str, place: int, batch: Sequence[tuple[int, 
 
 
 def added_in(part: Message) -> tuple[tuple[int, bytes], ...]:
-    """The rows and payloads of one part."""
+    """The rows and payloads of one part.
+
+    Raises:
+        RequestInvalid: rows, lengths and payloads do not fit together.
+    """
     rows, lengths, content = numbers(part, 0), numbers(part, 1), blob(part, 2)
     ends = np.cumsum(lengths, dtype=np.int64)
     if rows.size != lengths.size or (int(ends[-1]) if ends.size else 0) != len(content):
@@ -179,7 +183,11 @@ def scores_message(sealed: SealedScores) -> Message:
 
 
 def scores_in(message: Message) -> SealedScores:
-    """What `scores_message` made."""
+    """What `scores_message` made.
+
+    Raises:
+        RequestInvalid: the message has another form.
+    """
     fields, rows = message.fields, numbers(message, 0)
     bits = np.frombuffer(blob(message, 1), np.uint8)
     if bits.size != (rows.size + 7) // 8:
@@ -202,7 +210,11 @@ def packed(values: Sequence[int]) -> bytes:
 
 
 def numbers(message: Message, place: int) -> npt.NDArray[np.uint32]:
-    """The numbers in the blob at `place`."""
+    """The numbers in the blob at `place`.
+
+    Raises:
+        RequestInvalid: there is no such blob, or its length is no multiple of four bytes.
+    """
     content = blob(message, place)
     if len(content) % 4:
         raise RequestInvalid("expected numbers of four bytes")
@@ -210,7 +222,11 @@ def numbers(message: Message, place: int) -> npt.NDArray[np.uint32]:
 
 
 def blob(message: Message, place: int) -> bytes:
-    """The blob at `place`."""
+    """The blob at `place`.
+
+    Raises:
+        RequestInvalid: the message has fewer.
+    """
     if place >= len(message.blobs):
         raise RequestInvalid(f"expected more than {len(message.blobs)} attachments")
     return message.blobs[place]

@@ -104,7 +104,11 @@ def face_crop(
 def crop_points(
     points: npt.NDArray[np.floating], side: int = SIDE, context: float = CONTEXT
 ) -> npt.NDArray[np.float32]:
-    """The mesh (n, 2) in the pixels of its own `face_crop`. The mesh must be one that `face_crop` does not refuse."""
+    """The mesh (n, 2) in the pixels of its own `face_crop`. The mesh must be one that `face_crop` does not refuse.
+
+    Raises:
+        ValueError: the mesh is not finite, or has no extent.
+    """
     square = _face_square(points, context)
     if square is None:
         raise ValueError("expected a finite mesh with an extent")

@@ -17,7 +17,11 @@ JPEG_QUALITY = 95
 
 
 def rewritten(pixels: Pixels) -> bytes:
-    """RGB (h, w, 3) as JPEG, its longer side at most `LONGEST_SIDE` px."""
+    """RGB (h, w, 3) as JPEG, its longer side at most `LONGEST_SIDE` px.
+
+    Raises:
+        ValueError: the picture cannot be written as JPEG.
+    """
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     if scale < 1:

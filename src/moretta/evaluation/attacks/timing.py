@@ -31,6 +31,9 @@ def loop_attack(frames: Iterable[Pixels], segment: int, total: int, backwards: b
     """The first `segment` frames shown again and again until `total` frames are out; `backwards`: there and back.
 
     Keeps the segment in memory, as an attacker does.
+
+    Raises:
+        ValueError: fewer than two frames came.
     """
     kept: list[Pixels] = []
     for picture in frames:

@@ -37,7 +37,11 @@ class Agreement:
 
 
 def ladder_of(scores: Scores, thresholds: Sequence[float]) -> Reached:
-    """How many of the rising `thresholds` each score reaches; the decisions of a scheme without error."""
+    """How many of the rising `thresholds` each score reaches; the decisions of a scheme without error.
+
+    Raises:
+        ValueError: the thresholds do not rise.
+    """
     if list(thresholds) != sorted(thresholds):
         raise ValueError("expected rising thresholds")
     return np.searchsorted(np.array(thresholds), scores.astype(np.float64), "right").astype(np.int16)

@@ -57,7 +57,11 @@ def local_linkability(mated: Values, non_mated: Values) -> tuple[Values, Values,
 
 
 def d_sys(mated: Values, non_mated: Values) -> float:
-    """The system's linkability (0-1): the mean of D(s) over mated scores, with the bias that the module's text tells of."""
+    """The system's linkability (0-1): the mean of D(s) over mated scores, with the bias that the module's text tells of.
+
+    Raises:
+        ValueError: no score of one kind.
+    """
     if len(mated) == 0 or len(non_mated) == 0:
         raise ValueError("expected mated and non-mated scores, got none of one kind")
     _, linkable, share = local_linkability(mated, non_mated)

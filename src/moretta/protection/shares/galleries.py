@@ -116,7 +116,11 @@ class Gallery:
             return rows[~self._store.has(rows)]
 
     def stage(self, apply_id: bytes, rows: Rows, first: Ring16, second: Ring16) -> None:
-        """Write those rows that are not there yet, to be counted by `commit`; what another apply has staged is forgotten."""
+        """Write those rows that are not there yet, to be counted by `commit`; what another apply has staged is forgotten.
+
+        Raises:
+            NodeUnavailable: the disk does not take them; nothing stays staged.
+        """
         with self._lock:
             if self._apply_id != apply_id:
                 self._unstage()

@@ -33,7 +33,12 @@ class _Copy:
 
 
 def copied(gallery: Gallery, which: str, message: Message) -> Message:
-    """The answer to another party that asks for its share of rows from place `start` on; all rows' state goes with them."""
+    """The answer to another party that asks for its share of rows from place `start` on; all rows' state goes with them.
+
+    Raises:
+        Conflict: the gallery changes meanwhile; ask again.
+        RequestInvalid: the message names no place.
+    """
     if gallery.prepared:
         raise Conflict("a refresh of this gallery is under way; complete it, then restore")
     start = said.value_in(message, "start", int)

@@ -32,6 +32,9 @@ def template_integers(unit: npt.NDArray[np.floating] | Floats) -> npt.NDArray[np
 
     Where rounding leaves the self-dot further off, coordinates of small magnitude are rounded the other way, those nearest to
     the middle between two integers first: each changes it by little and the similarity by less.
+
+    Raises:
+        ProbeRejected: no rounding comes within TOLERANCE: the vector is not of unit length.
     """
     scaled = np.asarray(unit, dtype=np.float64) * SHARES_SCALE
     whole = quantised(np.asarray(unit), SHARES_SCALE)

@@ -64,7 +64,11 @@ def reissue(
     added: Sequence[PackedSegment],
     now: str,
 ) -> None:
-    """Switch to another key."""
+    """Switch to another key.
+
+    Raises:
+        Conflict: the collection changed meanwhile, or a segment is packed under another key.
+    """
     row = lock_collection(connection, collection.collection_id, collection.company_id)
     require_standing(row)
     if row.sequence != collection.sequence or row.key_id != collection.key_id:
