@@ -42,6 +42,7 @@ class Scene:
     new_entries: tuple[LogEntry, ...]
     ended: EndedConsent
     end_entries: tuple[LogEntry, ...]
+    leaving: Consent
 
 
 class Side:
@@ -71,6 +72,7 @@ def set_up(where: Path | str, folder: Path) -> Scene:
     side.people.enrol(collection, person, some_faces(1))
     answered, asked = a_challenge(notice), a_challenge(notice)
     side.consents.add_challenge(answered)
+    leaving = _withdrawn(side, collection, notice)
     somebody = a_person(collection, "Otto")
     consent = a_consent(collection, notice, somebody.person_id)
     new = to_keep(side.cipher, collection, notice, consent, somebody, answered.challenge_id)
@@ -86,9 +88,22 @@ def set_up(where: Path | str, folder: Path) -> Scene:
         tuple(told(new)),
         ended,
         tuple(told(new)),
+        leaving,
     )
     side.close()
     return scene
+
+
+def _withdrawn(side: Side, collection: Collection, notice: Notice) -> Consent:
+    """Another's consent that was withdrawn and whose erasure is due still."""
+    person = a_person(collection, "Nina")
+    consent = a_consent(collection, notice, person.person_id)
+    kept = to_keep(side.cipher, collection, notice, consent, person)
+    side.consents.keep(kept, told(kept))
+    side.people.enrol(collection, person, some_faces(1))
+    record = last_record(kept.record, ConsentState.WITHDRAWN, LATER, WithdrawnBy.SUBJECT)
+    ended = EndedConsent(COMPANY, consent.consent_id, ConsentState.WITHDRAWN, LATER, WithdrawnBy.SUBJECT, record)
+    return side.consents.end(ended, told(kept))
 
 
 Operation = Callable[[Side, Scene], object]
@@ -99,6 +114,7 @@ OPERATIONS: dict[str, Operation] = {
     "add-challenge": lambda side, scene: side.consents.add_challenge(scene.asked),
     "keep-consent": lambda side, scene: side.consents.keep(scene.new, scene.new_entries),
     "end-consent": lambda side, scene: side.consents.end(scene.ended, scene.end_entries),
+    "erasure-done": lambda side, scene: side.consents.erasure_done(scene.leaving.consent_id),
 }
 
 

@@ -71,6 +71,8 @@ def test_whoever_dies_leaves_the_old_or_the_new_state_and_nothing_else(
         ("withdraw:committed", True),
         ("delete_person:committed", True),
         ("withdraw:erased", True),
+        ("erasure-done:before-commit", True),
+        ("erasure-done:after-commit", True),
     ],
 )
 def test_a_withdrawal_that_was_begun_is_finished_by_the_sweep(tmp_path: Path, step: str, was_withdrawn: bool) -> None:
