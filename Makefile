@@ -7,6 +7,9 @@ MEDIA ?=
 # A folder of one sub-folder of photos per person, for `make evaluate`.
 DATASET ?=
 
+# Processes that run tests beside each other; `make test WORKERS=0` runs them one after the other in one process.
+WORKERS ?= 2
+
 .PHONY: setup demo demo-recognise drill evaluate serve test lint check soak bench docs lock clean
 
 # The stamp is newer than what it was made from, or the environment is made anew.
@@ -36,7 +39,7 @@ serve: setup
 	$(BIN)/moretta serve
 
 test: lint
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
