@@ -160,6 +160,7 @@ def _start(binaries: Path, server: PostgresServer) -> subprocess.Popen[bytes]:
         "fsync": "off",  # these tests kill clients, never the machine
         "max_connections": 200,
         "shared_buffers": "64MB",
+        "dynamic_shared_memory_type": "mmap",  # files of its own folder, which go with it even if it is killed
         "log_min_messages": "fatal",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
