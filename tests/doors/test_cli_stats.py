@@ -1,0 +1,83 @@
+"""`moretta stats` as an operator meets it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from command_line import Moretta
+
+from moretta.core.statistics import Charge, LiveFigures, Measure, Release, Table
+from moretta.settings import Settings
+from moretta.storage.statistics.budgets import SqlBudgetStore
+from moretta.storage.statistics.releases import SqlReleaseStore
+from moretta.wiring.service import opened
+
+FIRST = datetime(2026, 1, 31, 8, tzinfo=UTC)
+SPAN = ("--from", "2026-01-31", "--to", "2026-02-01")
+
+
+@pytest.fixture
+def released(moretta: Moretta) -> None:
+    with opened(Settings()) as deployment:
+        store = SqlReleaseStore(deployment.engine, deployment.company_id)
+        for hour, visits in enumerate((120, 3)):
+            bucket = FIRST + timedelta(hours=hour)
+            tables = (
+                Table("door/all", Measure.VISITS, (visits,), 2.0, 6.0),
+                Table("door/all", Measure.GENDER, (50, 60, 10), 2.0, 6.0),
+            )
+            store.keep(
+                Release(f"r{hour}", "shop", bucket.date(), bucket, 3600, f"s/{hour}", "laplace", 1.0, tables, 3600.0)
+            )
+        store.keep_live(
+            LiveFigures("shop", FIRST.date(), FIRST, "s", (Table("door/all", Measure.PASSERS, (230,), 9.0, 30.0),))
+        )
+        today = datetime.now(UTC).date()
+        SqlBudgetStore(deployment.engine, deployment.company_id).spend(Charge("shop", today, "s", 0.5, "live"), 2.0)
+
+
+def test_a_measure_is_shown_with_its_intervals_and_what_they_mean(moretta: Moretta, released: None) -> None:
+    told = moretta("stats", "show", "shop", "visits", *SPAN)
+    assert told.status == 0
+    assert "2026-01-31T08:00:00Z  door/all  120 (114 to 126)" in told.out
+    assert "2026-01-31T09:00:00Z  door/all  –" in told.out
+    assert "95% confidence" in told.out
+
+
+def test_as_json_each_point_is_a_line(moretta: Moretta, released: None) -> None:
+    lines = [
+        json.loads(line)
+        for line in moretta("stats", "show", "shop", "gender", *SPAN, "--step", "all", "--json").out.splitlines()
+    ]
+    (point,) = lines
+    assert [figure["value"] for figure in point["figures"]] == [100, 120, 20]
+    assert sum(figure["share"] for figure in point["figures"]) == pytest.approx(1.0)
+
+
+def test_live_figures_sites_and_budgets_are_told(moretta: Moretta, released: None) -> None:
+    assert moretta("stats", "sites").out == "shop\n"
+    assert "230 (200 to 260)" in moretta("stats", "live", "shop").out
+    assert json.loads(moretta("stats", "live", "shop", "--json").out)["figures"][0]["high"] == 260
+    (budget,) = (json.loads(line) for line in moretta("stats", "budgets", "--json").out.splitlines())
+    assert (budget["site"], budget["limit"], budget["spent"], budget["left"]) == ("shop", 2.0, 0.5, 1.5)
+    assert "1.5" in moretta("stats", "budgets", "shop").out
+
+
+def test_an_export_goes_to_a_file_or_into_a_pipe(moretta: Moretta, released: None, tmp_path: Path) -> None:
+    assert (
+        moretta("stats", "export", "shop", *SPAN)
+        .out.splitlines()[1]
+        .startswith("shop,door/all,visits,visits,count,2026-01-31T08")
+    )
+    file = tmp_path / "shop.parquet"
+    assert moretta("stats", "export", "shop", *SPAN, "--format", "parquet", "--out", file).status == 0
+    assert file.read_bytes()[:4] == b"PAR1"
+    assert 'moretta_statistics{site="shop"' in moretta("stats", "export", "shop", *SPAN, "--format", "prometheus").out
+
+
+def test_an_unknown_site_and_a_live_measure_are_told_what_was_expected(moretta: Moretta, released: None) -> None:
+    told = moretta("stats", "show", "hall", "visits", *SPAN)
+    assert told.status == 66 and "nothing was released of it yet" in told.err
+    told = moretta("stats", "show", "shop", "present", *SPAN)
+    assert told.status == 64 and "live counter" in told.err
