@@ -13,6 +13,7 @@ from moretta.core.recognition import PersonState, StoreWish
 from moretta.core.recognition_store import Unfinished
 from moretta.use_cases.recognition import ImportItem
 from moretta.use_cases.recognition.results import ImportReport
+from moretta.wiring.rights import rights_over
 from tests.recognition_rig import COMPANY, Place, opened
 
 KILLED = 137
@@ -96,13 +97,19 @@ OPERATIONS: dict[str, Callable[[Place, Known], object]] = {
     "restrict": _restrict,
     "delete person": lambda place, known: place.recognition.delete_person(COMPANY, known["ben"]),
     "delete face": lambda place, known: place.recognition.delete_face(COMPANY, known["ben's face"]),
-    "delete collection": lambda place, known: place.recognition.delete_collection(COMPANY, known["collection"]),
+    "delete collection": lambda place, known: rights_over(place.means).delete_collection(COMPANY, known["collection"]),
     "reissue": lambda place, known: place.recognition.reissue(COMPANY, known["collection"]),
     "reenrol": lambda place, known: place.recognition.reenrol(COMPANY, known["collection"], model="second"),
     "repack": lambda place, known: place.recognition.repack(COMPANY, known["collection"]),
     "import": _import,
-    "recover": lambda place, _: place.recognition.recover(),
+    "recover": lambda place, _: started(place),
 }
+
+
+def started(place: Place) -> None:
+    """What a service does at its start: end what a dead process left."""
+    place.recognition.recover()
+    rights_over(place.means).finish_erasures()
 
 
 def run(root: Path, operation: str, known: Known, step: int) -> None:

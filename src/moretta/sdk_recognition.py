@@ -35,7 +35,10 @@ from moretta.use_cases.recognition import (
     Search,
     Verification,
 )
+from moretta.use_cases.recognition.results import OnStep
 from moretta.use_cases.review.facade import Approvals, Reviews
+from moretta.use_cases.rights import Rights
+from moretta.use_cases.rights.collection import CollectionErased
 
 Result = TypeVar("Result")
 # Errors about a photo that a worker has read; all others come before, or are no fault of it.
@@ -53,6 +56,7 @@ _PROCESSED = (
 @dataclass(frozen=True, slots=True)
 class _Parts:
     recognition: Recognition
+    rights: Rights
     consents: Consents
     reviews: Reviews
     approvals: Approvals
@@ -257,9 +261,9 @@ class Recogniser:
         """Erase a person; see `Recognition.delete_person`."""
         self.recognition.delete_person(self.company_id, _person_id(person))
 
-    def delete_collection(self, collection: Collection | str) -> None:
-        """Delete a collection with everybody in it, and its key."""
-        self.recognition.delete_collection(self.company_id, _id(collection))
+    def delete_collection(self, collection: Collection | str, *, on_progress: OnStep | None = None) -> CollectionErased:
+        """Erase everybody of a collection, each with a certificate, then the collection; see `Rights.delete_collection`."""
+        return self._parts().rights.delete_collection(self.company_id, _id(collection), on_progress=on_progress)
 
     def close(self) -> None:
         """End the worker and close the stores. Idempotent."""
@@ -290,6 +294,7 @@ class Recogniser:
                 rights = rights_over(means, backup_days=self._settings.backup_days)
                 self._opened = _Parts(
                     Recognition(means),
+                    rights,
                     consents_of(means, self._settings, rights),
                     Reviews(means),
                     Approvals(means),

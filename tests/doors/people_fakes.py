@@ -173,12 +173,6 @@ class FakePeople:
         self.galleries[collection_id] = replace(found, **changed)  # type: ignore[arg-type]
         return self.galleries[collection_id]
 
-    def delete_collection(self, company_id: str, collection_id: str) -> None:
-        self.collection(company_id, collection_id)
-        for person in [one for one in self.known.values() if one.collection_id == collection_id]:
-            self.delete_person(company_id, person.person_id)
-        del self.galleries[collection_id]
-
     def enrol(
         self,
         company_id: str,

@@ -104,15 +104,6 @@ def test_what_a_change_leaves_out_stays() -> None:
     is_problem(house.call("PATCH", at, token=house.writer, json={"replicas": ["mars"]}), 403, "region.refused")
 
 
-def test_a_deleted_collection_is_gone_with_everybody() -> None:
-    house = House()
-    collection_id = a_collection(house)
-    person_id = a_person(house, collection_id)
-    assert house.call("DELETE", f"/v1/collections/{collection_id}", token=house.writer).status_code == 204
-    is_problem(house.call("GET", f"/v1/collections/{collection_id}", token=house.writer), 404, "not_found")
-    is_problem(house.call("GET", f"/v1/persons/{person_id}", token=house.writer), 410, "person.erased")
-
-
 def test_a_reissue_is_a_job_that_tells_the_new_key() -> None:
     house = House()
     collection_id = a_collection(house)

@@ -11,7 +11,6 @@ ANN = photo_of("ann")
 PATHS = (
     ("GET", "/v1/collections/{collection_id}", "look"),
     ("PATCH", "/v1/collections/{collection_id}", "write"),
-    ("DELETE", "/v1/collections/{collection_id}", "write"),
     ("POST", "/v1/collections/{collection_id}/reissue", "write"),
     ("POST", "/v1/collections/{collection_id}/import", "write"),
     ("GET", "/v1/collections/{collection_id}/export", "write"),

@@ -7,6 +7,7 @@ import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from command_line import Moretta, Told
@@ -18,6 +19,7 @@ from moretta.cli.transfer import import_id_of, items_of, run_import
 from moretta.core.errors import Cancelled, NotFound, RequestInvalid
 from moretta.core.limits import MediaLimits
 from moretta.core.recognition import StoreWish
+from moretta.use_cases.rights import Rights
 
 COMPANY = "co_" + "a" * 20
 UNKNOWN = {"collection": "col_local_" + "0" * 24, "person": "per_local_" + "0" * 24}
@@ -132,6 +134,12 @@ def test_people_are_enrolled_found_verified_exported_and_erased(
         ("cli:verify", 0): 1,
         ("cli:verify", 1): 1,
     }
+    again = _made(call("enrol", collection, demo_people["obama"], "--purpose", "door"))
+    deleted = call("collections", "delete", collection, "--yes")
+    assert re.fullmatch(r"cer_local_[0-9a-f]{24}\n", deleted.out)
+    assert "1 persons were erased, each with a certificate" in deleted.err
+    assert call("rights", "certificate", deleted.out.strip(), "--out", tmp_path / "certificate.json").status == 0
+    assert call("persons", "show", again).status == 66
 
 
 @pytest.mark.models
@@ -169,7 +177,7 @@ def office() -> tuple[Office, FakePeople, list[tuple[str, int, int]]]:
         if number:
             counts.append((endpoint, status, number))
 
-    return Office(people, COMPANY, MediaLimits(), count), people, counts
+    return Office(people, COMPANY, MediaLimits(), count, cast(Rights, None)), people, counts
 
 
 Run = Callable[[], object]

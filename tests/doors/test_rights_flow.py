@@ -9,14 +9,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from api_fakes import House, is_problem
+from api_fakes import House, is_problem, wait_until
 from tests.recognition_rig import CARD, COMPANY, OTHER_COMPANY, Place, opened, photo, vector
 from tests.storage_rig import KINDS, a_database, stored_bytes
 
@@ -24,11 +24,13 @@ from moretta.api.app import create_app
 from moretta.core.clock import utc_now
 from moretta.core.documents import Trust
 from moretta.core.errors import ProofRejected
+from moretta.core.jobs import JobState
 from moretta.core.jws import parsed
 from moretta.core.keys import Scope
 from moretta.core.ledger import EntryKind
 from moretta.keys.signing import is_signed_by
 from moretta.storage.database import open_database
+from moretta.wiring.retention import retention_over
 from moretta.wiring.rights import rights_over
 from moretta.wiring.verifying import verified
 
@@ -384,3 +386,41 @@ def test_an_answer_that_could_be_repeated_is_forgotten_with_the_person(office: O
     assert anna in repeated().text
     office.answered(office.asked(anna, "erasure"), "fulfil")
     assert anna not in repeated().text
+
+
+def test_a_deleted_collection_is_a_job_that_tells_everybodys_certificate(office: Office) -> None:
+    people = [office.enrolled(name) for name in ("anna", "boris")]
+    url = f"/v1/collections/{office.collection_id}"
+    for token, status, code in ((office.clerk, 403, "key.scope_missing"), (office.stranger, 404, "not_found")):
+        is_problem(office.call("DELETE", url, token=token), status, code)
+    taken = office.call("DELETE", url)
+    assert taken.status_code == 202, taken.text
+    at = taken.headers["location"]
+    wait_until(lambda: not JobState(office.call("GET", at).json()["state"]).active)
+    job = office.call("GET", at).json()
+    assert job["state"] == "succeeded", job
+    assert (job["progress"]["stage"], job["progress"]["frames_done"]) == ("erase", 2)
+    result = job["result"]
+    assert (result["persons"], result["waiting"], result["warnings"]) == (2, [], [])
+    for certificate_id in result["certificates"]:
+        document = office.call("GET", f"/v1/receipts/{certificate_id}", token=office.clerk).content
+        assert verified(document, office.trust).type == "moretta.erasure-certificate.v1"
+    is_problem(office.call("GET", url), 404, "not_found")
+    for person_id in people:
+        told = is_problem(office.call("GET", f"/v1/persons/{person_id}"), 410, "person.erased")
+        assert any(one in told["detail"] for one in result["certificates"])
+    assert NAME.encode() not in office.stored()
+    again = office.call("DELETE", url).headers["location"]
+    wait_until(lambda: not JobState(office.call("GET", again).json()["state"]).active)
+    assert office.call("GET", again).json()["result"]["certificates"] == result["certificates"]
+
+
+def test_a_hold_on_one_person_refuses_to_delete_the_collection(office: Office) -> None:
+    office.enrolled("boris")
+    anna, retention = office.enrolled("anna"), retention_over(office.place.means, office.rights)
+    until = office.place.means.clock() + timedelta(days=30)
+    retention.place_hold(COMPANY, anna, reason="case 7", placed_by="legal", until=until, recorded_by="cli")
+    url = f"/v1/collections/{office.collection_id}"
+    is_problem(office.call("DELETE", url), 423, "person.held")
+    assert office.call("GET", url).json()["state"] == "active"
+    assert office.searched("boris") != []

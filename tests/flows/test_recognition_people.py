@@ -13,6 +13,7 @@ from moretta.core.errors import MediaUnsupported, RequestInvalid, SeveralFaces
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Enrolled, FailureToEnrol, RefusalReason, StoreWish, Thresholds
 from moretta.settings import Settings
+from moretta.use_cases.recognition.results import StepProgress
 from moretta.vision.models import add, default_media_dir
 from moretta.wiring.service import opened
 from moretta.wiring.stored_bytes import embedding_bytes, occurrences
@@ -80,6 +81,9 @@ def test_two_people_are_found_in_other_photos_until_one_is_erased(
     assert face.candidates == ()
     (face,) = people.search(collection, photos / "biden.jpg").faces
     assert [candidate.person_id for candidate in face.candidates] == [ids["biden"]]
+    steps = list[StepProgress]()
+    deleted = people.delete_collection(collection, on_progress=steps.append)
+    assert (deleted.persons, len(deleted.certificates), steps) == (1, 1, [StepProgress("erase", 1, 1)])
 
 
 def test_a_stored_photo_comes_back_as_a_picture_without_its_files_words(people: Recogniser, photos: Path) -> None:

@@ -20,6 +20,7 @@ from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.means import Means
 from moretta.wiring.regions import Regions, opened_regions
 from moretta.wiring.regions_file import read_regions
+from moretta.wiring.rights import rights_over
 
 PEOPLE = ("anna", "boris", "clara", "daan", "emil", "fatima")
 
@@ -30,7 +31,7 @@ class Deployment:
     def __init__(self, regions: Regions) -> None:
         self.regions = regions
         means = Means(regions, regions.default, ScriptedFaces(), (CARD,), places=regions.places, guard=Guard(OPEN))
-        self.recognition = Recognition(means)
+        self.recognition, self.rights = Recognition(means), rights_over(means)
 
     def enrol(self, collection: Collection, *names: str, store: StoreWish = StoreWish.TEMPLATE) -> dict[str, str]:
         found = {}
@@ -111,7 +112,7 @@ def test_a_search_goes_on_from_the_replica_while_the_home_node_is_dead_and_nothi
         segments = {info.segment_id for info in deployment.regions["eu"].store.segments(guests.collection_id)}
         for process in (home, replica):
             soon(lambda process=process: files(process.folder) == segments)
-        recognition.delete_collection(COMPANY, guests.collection_id)
+        deployment.rights.delete_collection(COMPANY, guests.collection_id)
         for process in (home, replica):
             soon(lambda process=process: files(process.folder) == set())
 

@@ -76,9 +76,6 @@ class People(Protocol):
     ) -> Collection:
         """The collection with these changed."""
 
-    def delete_collection(self, company_id: str, collection_id: str) -> None:
-        """Delete it with everybody in it."""
-
     def enrol(
         self,
         company_id: str,

@@ -11,6 +11,7 @@ from moretta.api.people_schemas import Renewal
 from moretta.core.analysis import Notice, Progress
 from moretta.core.ports import OnProgress
 from moretta.use_cases.recognition.results import ImportProgress, ImportReport, StepProgress
+from moretta.use_cases.rights.collection import CollectionErased
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,34 @@ class RenewalResult:
     model_id: str
     needing_photo: tuple[str, ...] = ()
     warnings: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionResult:
+    """Who was erased with a collection: how many persons, and each one's certificate (`GET /v1/receipts/{id}`).
+
+    `waiting` names nodes that have not acknowledged yet; those certificates are made anew once they have.
+    """
+
+    collection_id: str
+    persons: int
+    certificates: tuple[str, ...]
+    waiting: tuple[str, ...]
+    warnings: tuple[Notice, ...] = ()
+
+
+def deletion_result(done: CollectionErased) -> DeletionResult:
+    """`done` as it is shown, with a warning where something is still to come."""
+    warnings = (
+        (
+            Notice(
+                "erasure.waiting", "A node has not acknowledged yet; the certificates name it, and are made anew then."
+            ),
+        )
+        if done.waiting
+        else ()
+    )
+    return DeletionResult(done.collection_id, done.persons, done.certificates, done.waiting, warnings)
 
 
 def import_result(report: ImportReport, collection_id: str, index_of: Callable[[str], int]) -> ImportResult:

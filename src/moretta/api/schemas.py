@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from moretta.api.people_jobs import ImportResult, RenewalResult
+from moretta.api.people_jobs import DeletionResult, ImportResult, RenewalResult
 from moretta.api.problems import Problem, problem_fields
 from moretta.core.analysis import Analysis, FaceReport, MediaInfo, ModelUse, Notice, Progress
 from moretta.core.jobs import Job, JobState
@@ -32,7 +32,7 @@ class Detection:
 class JobView(BaseModel):
     """A job of the caller's company. `result` is filled once it has succeeded, `error` once it has failed.
 
-    What the result is goes by `endpoint`: an analysis, an import, or what was made anew of a collection.
+    What the result is goes by `endpoint`: an analysis, an import, what was made anew of a collection, or who was erased with one.
     """
 
     id: str
@@ -43,7 +43,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     expires_at: datetime | None
     progress: Progress | None
-    result: Analysis | ImportResult | RenewalResult | None = None
+    result: Analysis | ImportResult | RenewalResult | DeletionResult | None = None
     error: Problem | None = None
 
 
@@ -142,7 +142,7 @@ def job_view(job: Job, request_id: str, *, with_result: bool = True) -> JobView:
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         progress=job.progress,
-        result=cast(Analysis | ImportResult | RenewalResult | None, job.result if with_result else None),
+        result=cast(Analysis | ImportResult | RenewalResult | DeletionResult | None, job.result if with_result else None),
         error=Problem.model_validate(error) if error is not None else None,
     )
 

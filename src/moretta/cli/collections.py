@@ -160,12 +160,20 @@ def update(
 
 @app.command()
 def delete(collection: CollectionId, yes: Yes = False) -> None:
-    """Delete a collection with everybody in it, their photos and its key; it cannot be undone."""
+    """Erase everybody of a collection, each with a certificate, then the collection and its key; it cannot be undone.
+
+    Standard output: the certificates' ids. Interrupted, it goes on when called again.
+    """
     with opened_office() as office:
-        office.people.collection(office.company_id, collection)
         confirmed("Delete the collection, everybody in it, and its key?", yes)
-        office.people.delete_collection(office.company_id, collection)
-    note("Deleted; none of it can be opened again.")
+        office.rights.close_collection(office.company_id, collection)
+        with _steps("erase") as on_step:
+            done = office.rights.delete_collection(office.company_id, collection, on_progress=on_step)
+    for certificate_id in done.certificates:
+        show(certificate_id)
+    note(f"Deleted; {done.persons} persons were erased, each with a certificate.")
+    if done.waiting:
+        note(f"{', '.join(done.waiting)} did not acknowledge yet; those certificates are made anew once they have.")
 
 
 @app.command()

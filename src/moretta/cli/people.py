@@ -45,14 +45,14 @@ Purpose = Annotated[str | None, typer.Option(help="Why; where it is given, it mu
 class Office:
     """Recognition as a command meets it. `count(endpoint, exit_status, number)` keeps a usage record.
 
-    `rights` are people's own; without them an erasure is not certified. `guard` is the policy's.
+    `rights` are people's own, and erase with certificates. `guard` is the policy's.
     """
 
     people: People
     company_id: str
     limits: MediaLimits
     count: Callable[[str, int, int], object]
-    rights: Rights | None = None
+    rights: Rights
     guard: Guard = field(default_factory=Guard)
 
     @contextmanager

@@ -146,10 +146,7 @@ def release(
 ) -> None:
     """Let a restricted person be compared again, for a reason that is recorded."""
     with opened_office() as office:
-        if office.rights is None:
-            office.people.update_person(office.company_id, person, state=PersonState.ACTIVE)
-        else:
-            office.rights.compare_again(office.company_id, person, reason)
+        office.rights.compare_again(office.company_id, person, reason)
     note("The person is compared again.")
 
 
@@ -159,14 +156,9 @@ def erase(person: PersonId, yes: Annotated[bool, typer.Option("--yes", help="Do 
     with opened_office() as office:
         faces = office.people.faces(office.company_id, person)
         confirmed(f"Erase the person with {len(faces)} faces?", yes)
-        if office.rights is None:
-            office.people.delete_person(office.company_id, person)
-            certificate = None
-        else:
-            certificate = office.rights.erase(office.company_id, person).certificate.certificate_id
+        certificate = office.rights.erase(office.company_id, person).certificate.certificate_id
     note(f"Erased, with {len(faces)} faces and {len({face.photo_id for face in faces} - {None})} photos.")
-    if certificate is not None:
-        typer.echo(certificate)
+    typer.echo(certificate)
 
 
 def _set(person_id: str, state: PersonState, told: str) -> None:

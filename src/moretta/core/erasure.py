@@ -172,7 +172,8 @@ class Erasure:
     """An erasure as it is kept. Only random ids, counts and moments: it outlives the person.
 
     `nonce` and `subject`: the person's commitment (see `ledger`), made while their key was there. `revision` counts the
-    certificates: another one is made when a node acknowledges late.
+    certificates: another one is made when a node acknowledges late. `with_collection`: the whole collection is erased, and the
+    person with it.
     """
 
     certificate_id: str
@@ -195,6 +196,7 @@ class Erasure:
     findings: Findings = Findings()
     completed_at: datetime | None = None
     revision: int = 0
+    with_collection: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +344,20 @@ class ErasureStore(Protocol):
 
     def unfinished(self, limit: int) -> list[Erasure]:
         """Erasures that are not certified, and certified ones for which a node's acknowledgement is awaited."""
+
+    def people(self, collection_id: str, limit: int) -> list[Person]:
+        """At most `limit` of those who are in a collection still, in the order of their ids, as `whereabouts` gives them."""
+
+    def count(self, collection_id: str) -> int:
+        """How many people are in a collection still."""
+
+    def of_collection(
+        self, company_id: str, collection_id: str, limit: int, after: str | None = None, *, unfinished: bool = False
+    ) -> list[Erasure]:
+        """Erasures of people of a collection, in the order of their certificates' ids, from after the id `after`.
+
+        With `unfinished`, those alone that have no signed certificate yet.
+        """
 
     def certify(self, erasure: Erasure, body: bytes, entry: LogEntry) -> int | None:
         """Keep the body (canonical JSON) of the certificate of `erasure.revision`, and append its entry: one transaction.

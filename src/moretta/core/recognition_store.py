@@ -60,7 +60,12 @@ class RecognitionStore(Protocol):
         """At most `limit`, in the order of their ids, from after the id `after`; None: of every company."""
 
     def update_collection(self, collection: Collection, *, entries: Sequence[LogEntry] = ()) -> None:
-        """Change name, retention, thresholds, min_quality, bands, replicas, purpose or state; nothing else is looked at."""
+        """Change name, retention, thresholds, min_quality, bands, replicas, purpose or state; nothing else is looked at.
+
+        Raises:
+            PersonHeld: it is to be deleted, and a hold keeps somebody who is in it.
+            NotFound: there is none, or it is being deleted, which is never taken back.
+        """
 
     def delete_collection(self, company_id: str, collection_id: str, *, entries: Sequence[LogEntry] = ()) -> None:
         """Delete it with all persons, faces, data keys and segments; blobs, segment files and its key become `Unfinished`."""

@@ -205,7 +205,7 @@ class RetentionStore(Protocol):
         """Keep a hold, and take the person out of every comparison in the same transaction; it tells the state before.
 
         Raises:
-            PersonErased, NotFound: there is no such person.
+            PersonErased, NotFound: there is no such person, or everybody of the collection is being erased.
             Conflict: the person is held already.
         """
 

@@ -17,10 +17,12 @@ from moretta.vision.models import MODELS
 from moretta.wiring.consent_receipts import receipts_over
 
 
-def rights_over(means: Means, *, backup_days: int | None = None, receipts: Receipts | None = None) -> Rights:
+def rights_over(
+    means: Means, *, backup_days: int | None = None, receipts: Receipts | None = None, batch: int = 100
+) -> Rights:
     """Rights over these regions. `backup_days`: how long the operator keeps backups; None: certificates tell that nobody said.
 
-    `receipts`: left out, those of consent over the same regions.
+    `receipts`: left out, those of consent over the same regions. `batch`: see `RightsMeans`.
     """
     return Rights(
         RightsMeans(
@@ -30,6 +32,7 @@ def rights_over(means: Means, *, backup_days: int | None = None, receipts: Recei
             models_of=models_of,
             receipts=receipts or receipts_over(means),
             backup_days=backup_days,
+            batch=batch,
         )
     )
 

@@ -78,7 +78,6 @@ ALWAYS: dict[str, Call] = {
     "refresh_shares": lambda r, p, a: _raises(lambda: r.refresh_shares(COMPANY, a.face.collection_id)),
     "delete_face": lambda r, p, a: r.delete_face(COMPANY, a.face.face_id),
     "delete_person": lambda r, p, a: r.delete_person(COMPANY, a.person_id),
-    "delete_collection": lambda r, p, a: r.delete_collection(COMPANY, a.face.collection_id),
 }
 # Settings of collections, and upkeep of the whole deployment: nobody's data is looked at.
 ABOUT_NOBODY = {"models", "regions", "collection", "collections", "recover", "rotate_master_key"}

@@ -20,6 +20,7 @@ from moretta.core.recognition import Collection, PersonState, StoreWish, Thresho
 from moretta.keys.signing import is_signed_by
 from moretta.ledger.check import check_log
 from moretta.storage.ledger.store import SqlLedger
+from moretta.wiring.rights import rights_over
 
 MARK = "Xantippa-Quillfeather"
 
@@ -75,7 +76,7 @@ def test_every_act_is_told_and_the_log_holds(place: Place) -> None:
     people.delete_face(COMPANY, ann.face.face_id)
     people.delete_person(COMPANY, ann.person_id)
     people.rotate_master_key()
-    people.delete_collection(COMPANY, cid)
+    rights_over(place.means).delete_collection(COMPANY, cid)
     found = told(place)
     assert [entry.kind for entry in found] == [
         EntryKind.COLLECTION_CHANGED,
@@ -96,7 +97,9 @@ def test_every_act_is_told_and_the_log_holds(place: Place) -> None:
         EntryKind.KEY_CHANGED,
         EntryKind.KEY_CHANGED,
         EntryKind.COLLECTION_CHANGED,
+        EntryKind.COLLECTION_CHANGED,
     ]
+    assert [facts(one)["change"] for one in found[-2:]] == ["closed", "deleted"]
     assert facts(found[1]) == {"collection": cid, "faces": "2", "photos": "2", "replaced": "0"}
     assert facts(found[2])["fields"] == "name,thresholds"
     assert {name: facts(found[3])[name] for name in ("caller", "faces", "compared", "matched")} == {
@@ -200,7 +203,7 @@ def test_records_go_with_the_person_and_with_the_collection(place: Place) -> Non
     assert audit.search(COMPANY, found.search_id).matched == (bob.person_id,)
     with pytest.raises(PersonErased):
         audit.searches_about(COMPANY, ann.person_id, 10)
-    people.delete_collection(COMPANY, cid)
+    rights_over(place.means).delete_collection(COMPANY, cid)
     with pytest.raises(NotFound):
         audit.search(COMPANY, found.search_id)
     assert sum(entry.kind is EntryKind.SEARCHED for entry in told(place)) == 3

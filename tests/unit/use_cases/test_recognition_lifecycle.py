@@ -21,6 +21,7 @@ from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState, StoreWish, Thresholds
 from moretta.core.recognition_store import Unfinished
 from moretta.use_cases.recognition import packing
+from moretta.wiring.rights import rights_over
 
 RENEWABLE = [Scheme.PLAIN, Scheme.ROTATED, Scheme.HE]
 
@@ -116,7 +117,7 @@ def test_a_deleted_collection_leaves_nothing_that_opens(place: Place) -> None:
     made = _collection(place)
     anna = place.enrolled(made.collection_id, "anna", store=StoreWish.PHOTO)
     place.recognition.repack(COMPANY, made.collection_id)
-    place.recognition.delete_collection(COMPANY, made.collection_id)
+    rights_over(place.means).delete_collection(COMPANY, made.collection_id)
     with pytest.raises(NotFound):
         place.recognition.collection(COMPANY, made.collection_id)
     with pytest.raises((NotFound, PersonErased)):

@@ -3,6 +3,7 @@
 Belongs here: the addresses. Does not belong here: persons (see `persons`), imports and exports (see `transfer`).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from moretta.api.bodies import read_json
 from moretta.api.calls import json_answer, response
 from moretta.api.openapi import PEOPLE, json_body, problems
 from moretta.api.people import People
-from moretta.api.people_jobs import Pace, RenewalResult
+from moretta.api.people_jobs import DeletionResult, Pace, RenewalResult, deletion_result
 from moretta.api.people_schemas import (
     CollectionChanges,
     CollectionPage,
@@ -29,12 +30,15 @@ from moretta.api.problems import request_id_of
 from moretta.api.schemas import JobView, job_view, to_json
 from moretta.api.work import Desk
 from moretta.core.errors import FieldError, NotFound, RequestInvalid
+from moretta.core.jobs import JobResult
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.ports import OnProgress
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, IdKind, region_of
+from moretta.use_cases.rights import Rights
 
 COLLECTIONS = "/v1/collections"
+COLLECTION = "/v1/collections/{collection_id}"
 REISSUE = "/v1/collections/{collection_id}/reissue"
 CollectionId = Annotated[str, Path(max_length=64, examples=["col_local_0123456789abcdef01234567"])]
 Limit = Annotated[int, Query(ge=1, le=200)]
@@ -46,6 +50,8 @@ def add_collection_routes(app: FastAPI, desk: Desk, *, may_manage: Guard, may_lo
     _add_list(app, desk, may_manage, may_look)
     _add_one(app, desk, may_manage, may_look)
     _add_reissue(app, desk, may_manage)
+    if desk.services.rights is not None:
+        _add_deletion(app, desk, desk.services.rights, may_manage)
 
 
 def mark(cursor: str | None, kind: IdKind) -> str | None:
@@ -102,7 +108,7 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> No
     people = desk.services.people
 
     @app.get(
-        "/v1/collections/{collection_id}",
+        COLLECTION,
         operation_id="getCollection",
         tags=["collections"],
         summary="A collection as it stands",
@@ -113,7 +119,7 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> No
         return json_response(CollectionView, collection_view(found))
 
     @app.patch(
-        "/v1/collections/{collection_id}",
+        COLLECTION,
         operation_id="updateCollection",
         tags=["collections"],
         summary="Change a collection; what is left out stays",
@@ -127,20 +133,33 @@ def _add_one(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> No
         work = partial(_update, people, key.company_id, collection_id, changes)
         return json_response(CollectionView, collection_view(await anyio.to_thread.run_sync(work, limiter=desk.inline)))
 
+
+def _add_deletion(app: FastAPI, desk: Desk, rights: Rights, may_manage: Guard) -> None:
     @app.delete(
-        "/v1/collections/{collection_id}",
+        COLLECTION,
         operation_id="deleteCollection",
         tags=["collections"],
-        summary="Delete a collection with everybody in it, their photos, and its key",
-        status_code=204,
-        responses={204: {"description": "Deleted; none of it can be opened again"}, **problems(*PEOPLE, 409)},
+        summary="Erase everybody of a collection, each with a certificate, then the collection and its key",
+        status_code=202,
+        responses={
+            202: {
+                "model": JobView,
+                "description": (
+                    "Nobody of the collection is compared from here on; the job erases them and tells the ids of their "
+                    "certificates. It goes on after a restart, and asked again tells the same."
+                ),
+                "headers": _LOCATION,
+            },
+            **problems(*PEOPLE, 423),
+        },
     )
     async def delete_collection(
-        key: Annotated[ApiKeyInfo, Depends(may_manage)], collection_id: CollectionId
+        request: Request, key: Annotated[ApiKeyInfo, Depends(may_manage)], collection_id: CollectionId
     ) -> Response:
-        await anyio.to_thread.run_sync(people.delete_collection, key.company_id, collection_id, limiter=desk.inline)
+        await anyio.to_thread.run_sync(rights.close_collection, key.company_id, collection_id, limiter=desk.inline)
         desk.memory.forget(key.company_id, NAMING)
-        return Response(status_code=204)
+        work = partial(_delete, rights, key.company_id, collection_id)
+        return _taken_on(desk, request, key, COLLECTION, work)
 
 
 def _add_reissue(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
@@ -167,9 +186,15 @@ def _add_reissue(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         found = await anyio.to_thread.run_sync(people.collection, key.company_id, collection_id, limiter=desk.inline)
         renewal = _renewal(wanted, found)
         work = partial(_renew, people, found, renewal, wanted.model)
-        job = desk.board.submit(key.company_id, REISSUE, work, lambda: None)
-        view = to_json(JobView, job_view(job, request_id_of(request)))
-        return response(json_answer(view, 202, [("Location", f"/v1/jobs/{job.job_id}")]))
+        return _taken_on(desk, request, key, REISSUE, work)
+
+
+def _taken_on(
+    desk: Desk, request: Request, key: ApiKeyInfo, endpoint: str, work: Callable[[OnProgress], JobResult]
+) -> Response:
+    job = desk.board.submit(key.company_id, endpoint, work, lambda: None)
+    view = to_json(JobView, job_view(job, request_id_of(request)))
+    return response(json_answer(view, 202, [("Location", f"/v1/jobs/{job.job_id}")]))
 
 
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
@@ -232,3 +257,8 @@ def _renew(
         needing_photo = made.needing_photo
     now = people.collection(company_id, collection_id)
     return RenewalResult(renewal, collection_id, now.key_id, now.model_id, needing_photo)
+
+
+def _delete(rights: Rights, company_id: str, collection_id: str, on_progress: OnProgress) -> DeletionResult:
+    pace = Pace(on_progress)
+    return deletion_result(rights.delete_collection(company_id, collection_id, on_progress=pace.stepped))

@@ -21,7 +21,7 @@ from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
 from moretta.storage.governance import overdue
 from moretta.storage.governance.rows import AnyRow, hold_values, rule_values, seal_words, to_hold, to_rule
 from moretta.storage.ledger.comparing import note_comparable
-from moretta.storage.recognition.collections import advance, lock_collection
+from moretta.storage.recognition.collections import advance, lock_collection, require_standing
 from moretta.storage.recognition.outside import Kind, doom
 from moretta.storage.recognition.persons import find_person
 from moretta.storage.recognition.sealed import OpenedKeys
@@ -94,6 +94,7 @@ class SqlRetentionStore:
         words = self._sealed(hold)
         with self._writing("place") as connection:
             collection = lock_collection(connection, hold.collection_id, hold.company_id)
+            require_standing(collection)
             person = find_person(connection, hold.person_id, hold.company_id)
             if person.collection_id != hold.collection_id:
                 raise NotFound("expected a person of that collection")

@@ -79,6 +79,11 @@ def require_standing(row: CollectionRow) -> None:
 def require_writable(row: CollectionRow, key_id: str) -> None:
     """Raise `Conflict` unless templates under `key_id` may be written now, and as `require_standing`."""
     require_standing(row)
+    require_present_key(row, key_id)
+
+
+def require_present_key(row: CollectionRow, key_id: str) -> None:
+    """Raise `Conflict` unless `key_id` is the collection's key, and no other is about to take its place."""
     if row.key_id != key_id or row.state == CollectionState.REISSUING:
         raise Conflict("the collection's key is changing or has changed; protect again under its present key")
 
@@ -93,10 +98,17 @@ def advance(connection: Connection, row: CollectionRow, rows: int = 0) -> int:
 
 
 def update_collection(connection: Connection, collection: Collection) -> None:
-    """Change what may change. Raises `PersonHeld` where it is to be deleted and a hold keeps somebody."""
-    lock_collection(connection, collection.collection_id, collection.company_id)
+    """Change what may change.
+
+    Raises:
+        PersonHeld: it is to be deleted, and a hold keeps somebody.
+        NotFound: it is being deleted, and that is never taken back.
+    """
+    row = lock_collection(connection, collection.collection_id, collection.company_id)
     if collection.state is CollectionState.DELETED:
         require_not_held(connection, people_of(collection.collection_id))
+    else:
+        require_standing(row)
     mine = collections.c.collection_id == collection.collection_id
     connection.execute(collections.update().where(mine).values(**_changeable(collection)))
 

@@ -11,7 +11,7 @@ from moretta.core.errors import Conflict
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection
 from moretta.core.recognition_store import PackedSegment
-from moretta.storage.recognition.collections import advance, find_collection, lock_collection, require_writable
+from moretta.storage.recognition.collections import advance, find_collection, lock_collection, require_present_key
 from moretta.storage.recognition.faces import chunked
 from moretta.storage.recognition.gallery import pack_rows
 from moretta.storage.recognition.outside import Kind, doom, take
@@ -23,7 +23,8 @@ def publish(
 ) -> None:
     """Replace segments and payloads by new segments."""
     row = lock_collection(connection, collection.collection_id, collection.company_id)
-    require_writable(row, collection.key_id)
+    # Also of a collection that is being deleted: whoever is erased is taken out of segments while others are still in them.
+    require_present_key(row, collection.key_id)
     if any(segment.key_id != row.key_id for segment in added):
         raise Conflict("a segment is packed under another key than the collection's; pack it again")
     sequence = advance(connection, row)

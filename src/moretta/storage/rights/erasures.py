@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sqlalchemy import Connection, Engine, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select
 
 from moretta.core.clock import from_second
 from moretta.core.erasure import BytesSearched, Erasure, ErasureStep, KeptTemplate, PersonHoldings, StoredCertificate
@@ -21,11 +21,11 @@ from moretta.storage.database import Checkpoint, is_postgresql, no_checkpoint, o
 from moretta.storage.governance.holding import require_not_held
 from moretta.storage.ledger import append
 from moretta.storage.recognition.faces import faces_of
-from moretta.storage.recognition.persons import find_person
+from moretta.storage.recognition.persons import PersonRow, find_person, list_persons
 from moretta.storage.recognition.sealed import OpenedKeys
 from moretta.storage.rights.holdings import find_holdings
 from moretta.storage.rights.records import to_erasure, to_record, without_traces
-from moretta.storage.schema import faces
+from moretta.storage.schema import faces, persons
 from moretta.storage.sqlite import database_files
 from moretta.storage.tables_rights import certificates, erasures
 from moretta.storage.upsert import insert_into
@@ -48,9 +48,7 @@ class SqlErasureStore:
     def whereabouts(self, company_id: str, person_id: str) -> Person:
         """As `ErasureStore.whereabouts`."""
         with reading(self._engine) as connection:
-            row = find_person(connection, person_id, company_id)
-        created_at, state = from_second(row.created_at), PersonState(row.state)
-        return Person(person_id, row.collection_id, company_id, created_at, state, faces=row.faces)
+            return _without_words(find_person(connection, person_id, company_id))
 
     def templates(self, company_id: str, person_id: str, *, opened: bool = True) -> list[KeptTemplate]:
         """As `ErasureStore.templates`."""
@@ -110,13 +108,34 @@ class SqlErasureStore:
 
     def unfinished(self, limit: int) -> list[Erasure]:
         """As `ErasureStore.unfinished`."""
-        open_ones = or_(erasures.c.waiting.is_(True), erasures.c.step != ErasureStep.CERTIFIED.value)
-        unsigned = erasures.c.certificate_id.in_(
-            select(certificates.c.certificate_id).where(certificates.c.document.is_(None))
-        )
-        query = select(erasures).where(or_(open_ones, unsigned)).order_by(erasures.c.certificate_id).limit(limit)
+        wanted = or_(erasures.c.waiting.is_(True), _without_certificate())
+        query = select(erasures).where(wanted).order_by(erasures.c.certificate_id).limit(limit)
         with reading(self._engine) as connection:
             return [_to_erasure(row) for row in connection.execute(query).all()]
+
+    def people(self, collection_id: str, limit: int) -> list[Person]:
+        """As `ErasureStore.people`."""
+        with reading(self._engine) as connection:
+            return [_without_words(row) for row in list_persons(connection, collection_id, limit, None)]
+
+    def count(self, collection_id: str) -> int:
+        """As `ErasureStore.count`."""
+        query = select(func.count()).select_from(persons).where(persons.c.collection_id == collection_id)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def of_collection(
+        self, company_id: str, collection_id: str, limit: int, after: str | None = None, *, unfinished: bool = False
+    ) -> list[Erasure]:
+        """As `ErasureStore.of_collection`."""
+        query = select(erasures).where(erasures.c.collection_id == collection_id, erasures.c.company_id == company_id)
+        if after is not None:
+            query = query.where(erasures.c.certificate_id > after)
+        if unfinished:
+            query = query.where(_without_certificate())
+        with reading(self._engine) as connection:
+            found = connection.execute(query.order_by(erasures.c.certificate_id).limit(limit)).all()
+        return [_to_erasure(row) for row in found]
 
     def certify(self, erasure: Erasure, body: bytes, entry: LogEntry) -> int | None:
         """As `ErasureStore.certify`."""
@@ -210,6 +229,17 @@ def _found(connection: Connection, company_id: str, person_id: str) -> Erasure:
     if row is None:
         raise NotFound("expected the id of a person of this company whose erasure was begun")
     return _to_erasure(row)
+
+
+def _without_certificate() -> ColumnElement[bool]:
+    """Not certified, or the certificate's document is not signed yet."""
+    unsigned = select(certificates.c.certificate_id).where(certificates.c.document.is_(None))
+    return or_(erasures.c.step != ErasureStep.CERTIFIED.value, erasures.c.certificate_id.in_(unsigned))
+
+
+def _without_words(row: PersonRow) -> Person:
+    created_at, state = from_second(row.created_at), PersonState(row.state)
+    return Person(row.person_id, row.collection_id, row.company_id, created_at, state, faces=row.faces)
 
 
 def _to_erasure(row: Row[tuple[object, ...]]) -> Erasure:

@@ -50,6 +50,7 @@ def to_record(erasure: Erasure) -> bytes:
         "remainders": [[one.store, one.reason, one.until] for one in found.remainders],
         "negative": None if negative is None else [negative.probes, negative.found, negative.method],
         "waiting": found.waiting,
+        "with_collection": erasure.with_collection,
     }
     return json.dumps(fields, separators=(",", ":")).encode()
 
@@ -98,6 +99,8 @@ def to_erasure(
         ),
         completed_at=None if it["completed_at"] is None else from_second(it["completed_at"]),
         revision=revision,
+        # Records of erasures that were begun by earlier versions do not say it.
+        with_collection=it.get("with_collection", False),
     )
 
 

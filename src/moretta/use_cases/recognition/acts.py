@@ -78,8 +78,13 @@ def collection_changed(clock: Clock, before: Collection, after: Collection) -> L
     return entry(EntryKind.COLLECTION_CHANGED, clock, after.company_id, facts)
 
 
+def collection_closed(clock: Clock, collection: Collection) -> LogEntry:
+    """A collection was taken out of use: everybody in it is to be erased from here on."""
+    return entry(EntryKind.COLLECTION_CHANGED, clock, collection.company_id, _of(collection) | {"change": "closed"})
+
+
 def collection_deleted(clock: Clock, collection: Collection) -> LogEntry:
-    """A collection was deleted with everybody in it."""
+    """A collection was deleted, once everybody in it was erased."""
     return entry(EntryKind.COLLECTION_CHANGED, clock, collection.company_id, _of(collection) | {"change": "deleted"})
 
 

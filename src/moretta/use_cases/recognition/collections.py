@@ -141,18 +141,24 @@ def update(means: Means, company_id: str, collection_id: str, changes: Changes) 
     return region.store.collection(company_id, collection_id)
 
 
-def delete(means: Means, company_id: str, collection_id: str) -> None:
-    """See `Recognition.delete_collection`."""
-    region, collection = means.opened(company_id, collection_id)
-    means.guard.on(collection, Action.DELETE)
+def close(means: Means, company_id: str, collection_id: str) -> Collection:
+    """Take a collection out of use for good: whoever is in it is compared no more, and is to be erased (`rights.collection`).
+
+    Idempotent. Raises `PersonHeld` where a hold keeps somebody who is in it; nothing has changed then.
+    """
+    region = means.home(collection_id, IdKind.COLLECTION)
     with means.locks.of(collection_id):
-        region.store.update_collection(replace(collection, state=CollectionState.DELETED))
-        means.checkpoint("delete_collection:marked")
-        take_down(means, region, collection)
+        collection = region.store.collection(company_id, collection_id)
+        means.guard.on(collection, Action.DELETE)
+        closed = replace(collection, state=CollectionState.DELETED)
+        if closed != collection:
+            region.store.update_collection(closed, entries=[acts.collection_closed(means.clock, collection)])
+            means.checkpoint("delete_collection:closed")
+    return closed
 
 
 def take_down(means: Means, region: Region, collection: Collection) -> None:
-    """Delete a collection that is marked as deleted, and everything of it."""
+    """Delete a closed collection that nobody is in any more, with its key and galleries."""
     entries = [acts.collection_deleted(means.clock, collection)]
     region.store.delete_collection(collection.company_id, collection.collection_id, entries=entries)
     means.checkpoint("delete_collection:committed")

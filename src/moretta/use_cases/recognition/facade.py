@@ -14,6 +14,7 @@ from moretta.core.recognition import (
     Enrolled,
     FaceRecord,
     FailureToEnrol,
+    IdKind,
     Person,
     PersonState,
     StoreWish,
@@ -102,8 +103,8 @@ class Recognition:
         return collections.create(self._means, company_id, wishes)
 
     def collection(self, company_id: str, collection_id: str) -> Collection:
-        """The collection as it stands."""
-        return self._means.opened(company_id, collection_id)[1]
+        """The collection as it stands, also while it is being deleted."""
+        return self._means.home(collection_id, IdKind.COLLECTION).store.collection(company_id, collection_id)
 
     def collections(self, company_id: str, limit: int = 50, after: str | None = None) -> list[Collection]:
         """At most `limit`, in the order of their ids, from after the id `after`."""
@@ -130,10 +131,6 @@ class Recognition:
         """
         changes = collections.Changes(name, purpose, retention_days, min_quality, bands, thresholds, replicas)
         return collections.update(self._means, company_id, collection_id, changes)
-
-    def delete_collection(self, company_id: str, collection_id: str) -> None:
-        """Delete it with everybody in it, their photos, and its key; when it returns, none of it can be opened again."""
-        collections.delete(self._means, company_id, collection_id)
 
     def enrol(
         self,

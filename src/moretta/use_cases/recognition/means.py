@@ -22,7 +22,7 @@ from moretta.core.key_service import KeyHolder, SubjectCipher
 from moretta.core.protection import ProtectedProbe, SealedScores
 from moretta.core.published_log import PublishedLog
 from moretta.core.recognising import EmbedderCard, FaceReader
-from moretta.core.recognition import Collection, IdKind, region_of
+from moretta.core.recognition import Collection, CollectionState, IdKind, region_of
 from moretta.core.recognition_store import BlobStore, RecognitionStore
 from moretta.core.retention import RetentionStore
 from moretta.core.review import ReviewStore
@@ -114,6 +114,13 @@ class Region:
     subjects: SubjectAccessStore
 
 
+def require_in_use(collection: Collection) -> Collection:
+    """The collection. Raises `NotFound` where it is being deleted: nobody is added to it or compared any more."""
+    if collection.state is CollectionState.DELETED:
+        raise NotFound("expected a collection in use; this one is being deleted with everybody in it")
+    return collection
+
+
 class Locks:
     """One lock for each collection, so that this process changes its packed form in one thread at a time."""
 
@@ -162,9 +169,9 @@ class Means:
         return found
 
     def opened(self, company_id: str, collection_id: str) -> tuple[Region, Collection]:
-        """The collection and its home. Raises `NotFound`."""
+        """The collection, in use, and its home. Raises `NotFound`: also where it is being deleted."""
         region = self.home(collection_id, IdKind.COLLECTION)
-        return region, region.store.collection(company_id, collection_id)
+        return region, require_in_use(region.store.collection(company_id, collection_id))
 
     def card(self, model: str | None) -> EmbedderCard:
         """The embedder of that name or model id, or the default one. Raises `RequestInvalid` where it is not loaded."""

@@ -6,7 +6,7 @@ Belongs here: the order in which erasing reaches every store. Does not belong he
 from collections.abc import Sequence
 from dataclasses import replace
 
-from moretta.core.errors import Conflict
+from moretta.core.errors import Conflict, NotFound, PersonErased
 from moretta.core.policy import Action
 from moretta.core.recognition import Collection, CollectionState, FaceRecord, IdKind, Person, PersonState
 from moretta.use_cases.recognition import acts, packing
@@ -67,6 +67,25 @@ def delete(means: Means, company_id: str, person_id: str) -> None:
         means.checkpoint("delete_person:before")
         region.store.delete_person(company_id, person_id, entries=[told])
         means.checkpoint("delete_person:committed")
+        _forget(means, region, collection, rows)
+
+
+def delete_several(
+    means: Means, region: Region, collection: Collection, person_ids: Sequence[str], rows: Sequence[int]
+) -> None:
+    """Erase persons of a closed collection as `delete` does, but take their `rows` out of packed ciphertexts all at once.
+
+    Whoever is gone already is passed over, and their rows are taken out all the same.
+    """
+    with means.locks.of(collection.collection_id):
+        for person_id in person_ids:
+            try:
+                found = region.erasures.whereabouts(collection.company_id, person_id)
+            except (PersonErased, NotFound):
+                continue
+            told = acts.erased(means.clock, found, acts.key_if_it_opens(region, person_id), faces=found.faces)
+            region.store.delete_person(collection.company_id, person_id, entries=[told])
+            means.checkpoint("delete_several:committed")
         _forget(means, region, collection, rows)
 
 

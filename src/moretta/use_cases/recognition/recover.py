@@ -11,7 +11,6 @@ from moretta.core.errors import Conflict, MorettaError, NotFound
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import Unfinished
 from moretta.use_cases.recognition import packing
-from moretta.use_cases.recognition.collections import take_down
 from moretta.use_cases.recognition.leftovers import remove, sweep
 from moretta.use_cases.recognition.means import Means, Region
 from moretta.use_cases.recognition.results import Recovered
@@ -53,7 +52,7 @@ def _recovered(means: Means, region: Region) -> Recovered:
 def _settle(means: Means, region: Region, collection: Collection, *, somebody_is_changing_keys: bool) -> None:
     """Bring one collection into a state that its use cases know."""
     if collection.state is CollectionState.DELETED:
-        take_down(means, region, collection)
+        # Whoever is in it still is erased with a certificate, which is not recovery's to make: `rights.collection` goes on.
         return
     if collection.state is CollectionState.REISSUING:
         if somebody_is_changing_keys:

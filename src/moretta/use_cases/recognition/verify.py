@@ -10,7 +10,7 @@ from moretta.core.recognising import EmbedRequest, Wanted
 from moretta.core.recognition import IdKind
 from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.decide import decide, retried
-from moretta.use_cases.recognition.means import Means
+from moretta.use_cases.recognition.means import Means, require_in_use
 from moretta.use_cases.recognition.pictures import the_face
 from moretta.use_cases.recognition.results import Verification
 from moretta.use_cases.review import propose
@@ -24,7 +24,7 @@ def verify(
     person = region.store.person(company_id, person_id)
     if not person.state.comparable:
         raise PersonRestricted("this person's data is restricted: it is kept and must not be compared")
-    collection = region.store.collection(company_id, person.collection_id)
+    collection = require_in_use(region.store.collection(company_id, person.collection_id))
     allowed = means.guard.on(collection, Action.VERIFY, named=purpose)
     means.require_model(collection)
     # Before the photo is looked at: an attempt is an attempt, whatever it shows.
@@ -51,7 +51,7 @@ def verify(
 def _verified(means: Means, company_id: str, person_id: str, media_fd: int) -> tuple[Verification, int]:
     region = means.home(person_id, IdKind.PERSON)
     person = region.store.person(company_id, person_id)
-    collection = region.store.collection(company_id, person.collection_id)
+    collection = require_in_use(region.store.collection(company_id, person.collection_id))
     rows = [face.row for face in region.store.faces(company_id, person_id) if face.key_id == collection.key_id]
     if not rows:
         raise ModelMismatch("the person has no template of the collection's present model: enrol a new picture")

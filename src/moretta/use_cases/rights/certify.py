@@ -16,10 +16,14 @@ from moretta.core.erasure import Erasure, ErasureCertificate, NegativeSearch
 from moretta.core.ledger import EntryKind, LogEntry, content_commitment
 from moretta.core.signing import signed_document
 from moretta.core.usage import canonical_json
+from moretta.use_cases.recognition.acts import by_whom
 from moretta.use_cases.recognition.means import Region
 from moretta.use_cases.rights.means import RightsMeans
 
 _SCOPE = "everything that this deployment keeps about one person of one collection"
+_SCOPE_WITH_COLLECTION = (
+    "everything that this deployment keeps about one person of one collection, erased with the whole collection"
+)
 _BACKUPS = (
     "backups that were made before may hold the person's data as ciphertext together with its wrapped key: they can be read with "
     "the region's master key until they expire or that master key is changed, whichever is first"
@@ -34,6 +38,7 @@ def certified(means: RightsMeans, region: Region, erasure: Erasure) -> None:
         ("certificate", following.certificate_id),
         ("collection", following.collection_id),
         ("revision", str(following.revision)),
+        *by_whom(),
     )
     entry = LogEntry(
         kind=EntryKind.ERASED,
@@ -78,7 +83,7 @@ def _certificate(means: RightsMeans, region: Region, erasure: Erasure) -> Erasur
         supersedes=_before(region, erasure),
         request_id=erasure.request_id,
         company_id=erasure.company_id,
-        scope=_SCOPE,
+        scope=_SCOPE_WITH_COLLECTION if erasure.with_collection else _SCOPE,
         collection_id=erasure.collection_id,
         purpose=erasure.purpose,
         scheme=erasure.scheme,

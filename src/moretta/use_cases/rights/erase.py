@@ -23,12 +23,11 @@ from moretta.core.recognition import IdKind, PersonState
 from moretta.use_cases.recognition import acts, packing, persons
 from moretta.use_cases.recognition.leftovers import sweep
 from moretta.use_cases.recognition.means import Region
-from moretta.use_cases.rights import certify
+from moretta.use_cases.rights import certify, collection
 from moretta.use_cases.rights.means import RightsMeans
-from moretta.use_cases.rights.planning import Probes, planned, probes_of
+from moretta.use_cases.rights.planning import RESUMED, Probes, planned, probes_of
 from moretta.use_cases.rights.sweep import swept, waiting_still
 
-_RESUMED = "the process ended meanwhile, and the probes with it, since they are only ever in memory"
 # Enough for one round; the next one takes the rest.
 _ROUND = 100
 
@@ -68,7 +67,7 @@ def erase(
     collection_id = begun.collection_id if begun else region.erasures.whereabouts(company_id, person_id).collection_id
     with means.locks.of(collection_id):
         erasure = _begun(region, company_id, person_id)
-        probes = Probes(unavailable=_RESUMED)
+        probes = Probes(unavailable=RESUMED)
         if erasure is None:
             erasure = _begin(means, region, company_id, person_id, request_id, requested_at)
         if erasure.step.place < ErasureStep.DELETED.place:
@@ -80,12 +79,14 @@ def finish_all(means: RightsMeans) -> Finished:
     """See `Rights.finish_erasures`."""
     certified = pending = 0
     for region in _regions(means):
+        certified += collection.go_on(means, region)
         for erasure in region.erasures.unfinished(_ROUND):
             try:
                 done = _finish(means, region, erasure)
             except MorettaError:
                 done = False
             certified, pending = certified + done, pending + (not done)
+        collection.end(means, region)
     return Finished(certified, pending)
 
 
@@ -94,7 +95,7 @@ def _finish(means: RightsMeans, region: Region, erasure: Erasure) -> bool:
         present = region.erasures.erasure_of(erasure.company_id, erasure.person_id)
         if present.step is not ErasureStep.CERTIFIED:
             early = present.step.place < ErasureStep.DELETED.place
-            probes = probes_of(region, present) if early else Probes(unavailable=_RESUMED)
+            probes = probes_of(region, present) if early else Probes(unavailable=RESUMED)
             return not _run(means, region, present, probes).waiting
         certify.signed(means, region, present)
         if not present.findings.waiting:

@@ -12,8 +12,10 @@ from moretta.core.erasure import StoredCertificate
 from moretta.core.errors import RequestInvalid
 from moretta.core.recognition import Enrolled, FailureToEnrol, IdKind, Person, StoreWish
 from moretta.core.rights import RequestedBy, RequestState, Right, RightsNotice, RightsRequest
-from moretta.use_cases.rights import access, faces, requests
+from moretta.use_cases.recognition.results import OnStep
+from moretta.use_cases.rights import access, collection, faces, requests
 from moretta.use_cases.rights import erase as erasing
+from moretta.use_cases.rights.collection import CollectionErased
 from moretta.use_cases.rights.erase import Erased, Finished
 from moretta.use_cases.rights.means import Forget, RightsMeans
 from moretta.use_cases.rights.requests import Wishes
@@ -44,6 +46,29 @@ class Rights:
             Conflict: the collection is being given a new key; the person is compared no more, and the rest is tried again later.
         """
         return erasing.erase(self._means, company_id, person_id, requested_at=requested_at)
+
+    def close_collection(self, company_id: str, collection_id: str) -> None:
+        """Take a collection out of use, for `delete_collection` to erase: nobody is added to it or compared from here on.
+
+        Idempotent; it is never taken back.
+
+        Raises:
+            PersonHeld: a legal hold keeps somebody who is in it; nothing has changed.
+        """
+        collection.close(self._means, company_id, collection_id)
+
+    def delete_collection(
+        self, company_id: str, collection_id: str, *, on_progress: OnStep | None = None
+    ) -> CollectionErased:
+        """Erase everybody of a collection, each with a certificate, then the collection and its key.
+
+        It goes on where a process died in it; asked again once all is done, it tells the same certificates. What `on_progress`
+        raises ends it after a batch of persons; `finish_erasures` goes on.
+
+        Raises:
+            PersonHeld: a legal hold keeps somebody who is in it; nothing has changed.
+        """
+        return collection.erase_collection(self._means, company_id, collection_id, on_progress)
 
     def finish_erasures(self) -> Finished:
         """Go on with what a dead process left, and certify anew where a node acknowledged since; at start, and regularly."""

@@ -67,6 +67,7 @@ def replace_face(
             ("certificate", certificate.certificate_id),
             ("collection", collection.collection_id),
             ("revision", "1"),
+            *acts.by_whom(),
         ),
         nonce=certificate.nonce,
         subject=certificate.subject,

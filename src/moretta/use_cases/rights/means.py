@@ -35,7 +35,8 @@ class RightsMeans:
 
     `software` is this program's name and version or digest; `models_of` names the files behind a model id, each with its digest.
     `receipts`: what proves the events of a consent. `backup_days`: how long the operator keeps backups; None: not told.
-    `forgetters`: see `Forget`; doors add theirs.
+    `forgetters`: see `Forget`; doors add theirs. `batch`: how many of a collection are erased together; one probe of each is in
+    memory, and each batch costs one search of all bytes of the database.
     """
 
     recognition: Means
@@ -46,6 +47,7 @@ class RightsMeans:
     receipts: Receipts = no_receipts
     forgetters: list[Forget] = field(default_factory=list)
     locks: Locks = field(default_factory=Locks)
+    batch: int = 100
 
     def home(self, some_id: str, kind: IdKind) -> Region:
         """The region that an id names. Raises `NotFound`."""

@@ -31,6 +31,7 @@ from moretta.use_cases.rights.means import RightsMeans
 # Each is compared with the whole gallery twice; more templates of one person prove nothing more.
 MOST_PROBES = 3
 PARTIES = 3
+RESUMED = "the process ended meanwhile, and the probes with it, since they are only ever in memory"
 _LABEL = b"moretta key fingerprint 1"
 # Sealed values begin with a form and the nonce (`keys.envelope`).
 _SEALED_NONCE = 1
@@ -46,7 +47,13 @@ class Probes:
 
 
 def planned(
-    means: RightsMeans, region: Region, person: Person, request_id: str | None, requested_at: datetime
+    means: RightsMeans,
+    region: Region,
+    person: Person,
+    request_id: str | None,
+    requested_at: datetime,
+    *,
+    with_collection: bool = False,
 ) -> Erasure:
     """The erasure of a person as it begins."""
     company_id, person_id = person.company_id, person.person_id
@@ -84,15 +91,19 @@ def planned(
         keeper=held.keeper,
         plan=erasure_plan(holdings, held.keeper),
         traces=Traces(rows, photos, segments, (*held.markers, *_photo_markers(region, photos))),
+        with_collection=with_collection,
     )
 
 
-def probes_of(region: Region, erasure: Erasure) -> Probes:
-    """The person's templates as probes, while they are there. Nothing that goes wrong here keeps an erasure from going on."""
+def probes_of(region: Region, erasure: Erasure, most: int = MOST_PROBES) -> Probes:
+    """The person's templates (at most `most`) as probes, while they are there.
+
+    Nothing that goes wrong here keeps an erasure from going on.
+    """
     try:
         collection = region.store.collection(erasure.company_id, erasure.collection_id)
         templates = region.erasures.templates(erasure.company_id, erasure.person_id)
-        wanted = [one for one in templates if one.face.key_id == collection.key_id][:MOST_PROBES]
+        wanted = [one for one in templates if one.face.key_id == collection.key_id][:most]
         if not wanted:
             return Probes(unavailable="the person had no template of the collection's present key")
         references = [reference_of(region, collection, one) for one in wanted]

@@ -4,7 +4,7 @@ Belongs here: looking. Does not belong here: deleting, certifying.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from moretta.core.erasure import (
     BytesSearched,
@@ -28,18 +28,29 @@ _ATTEMPTS = 3
 _ROWS = "counted anew in every table that names persons"
 
 
-def swept(means: RightsMeans, region: Region, erasure: Erasure, probes: Probes) -> Findings:
-    """What every store holds now."""
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search of the database's bytes found once what was deleted was overwritten; `emptied`: so was the old log."""
+
+    found: BytesSearched
+    emptied: bool
+
+
+def swept(
+    means: RightsMeans, region: Region, erasure: Erasure, probes: Probes, looked: Searched | None = None
+) -> Findings:
+    """What every store holds now. `looked`: a search that was made already, for the traces of several persons."""
     forgotten = means.forget(erasure.company_id, erasure.person_id)
-    searched, emptied = _searched(region, erasure)
+    looked = looked or searched(region, erasure.traces.markers)
+    searched_bytes, emptied = looked.found, looked.emptied
     held = region.erasures.holdings(erasure.company_id, erasure.person_id)
     standing = _standing(region, erasure)
-    outcomes = tuple(_outcome(region, erasure, one, held, searched, standing, forgotten) for one in erasure.plan)
+    outcomes = tuple(_outcome(region, erasure, one, held, searched_bytes, standing, forgotten) for one in erasure.plan)
     negative = _negative(region, erasure, probes, standing)
     remainders = [
         *_left(outcomes, standing),
-        *_logs(emptied, searched),
-        *_unsearched(erasure, searched),
+        *_logs(emptied, searched_bytes),
+        *_unsearched(erasure, searched_bytes),
         *_contradicted(negative),
     ]
     waiting = tuple(sorted(place for place, done in standing.items() if not done))
@@ -60,15 +71,15 @@ def waiting_still(region: Region, erasure: Erasure) -> Findings:
     return Findings(outcomes, remainders, before.negative_search, waiting)
 
 
-def _searched(region: Region, erasure: Erasure) -> tuple[BytesSearched, bool]:
-    """The database's bytes, once what was deleted was overwritten."""
-    emptied, searched = False, BytesSearched()
+def searched(region: Region, markers: Sequence[bytes]) -> Searched:
+    """Look for windows of ciphertext in the database's bytes, once what was deleted was overwritten."""
+    emptied, found = False, BytesSearched()
     for _ in range(_ATTEMPTS):
         emptied = region.erasures.overwrite_deleted()
-        searched = region.erasures.search_bytes(erasure.traces.markers)
-        if searched.found == 0:
+        found = region.erasures.search_bytes(markers)
+        if found.found == 0:
             break
-    return searched, emptied
+    return Searched(found, emptied)
 
 
 def _standing(region: Region, erasure: Erasure) -> Mapping[str, bool]:

@@ -93,14 +93,14 @@ def run_drill(
     home = means.region(region)
     subject, bystander = somebody(), somebody()
     own = replace(means, reader=DrillReader(subject, bystander), cards=(CARD,), brakes=Brakes(), guard=Guard(_POLICY))
-    recognition = Recognition(own)
-    _clear(own, recognition, home)
+    recognition, rights = Recognition(own), rights_over(own, backup_days=settings.backup_days)
+    _clear(own, rights, home)
     named = [(name, engine) for name, engine in engines.items() if name == home.name]
-    with _collection(recognition, home, scheme) as collection:
+    with _collection(recognition, rights, home, scheme) as collection:
         drill = _Drill(
             home,
             recognition,
-            rights_over(own, backup_days=settings.backup_days),
+            rights,
             partial(stores_of, settings, also, since),
             named,
         )
@@ -197,21 +197,21 @@ def _log(means: Means, region: Region, scheme: Scheme, report: DrillReport) -> N
 
 
 @contextlib.contextmanager
-def _collection(recognition: Recognition, region: Region, scheme: Scheme) -> Iterator[Collection]:
+def _collection(recognition: Recognition, rights: Rights, region: Region, scheme: Scheme) -> Iterator[Collection]:
     made = recognition.create_collection(COMPANY, PURPOSE, PURPOSE, scheme=scheme, region=region.name)
     try:
         yield made
     finally:
         with contextlib.suppress(NotFound):
-            recognition.delete_collection(COMPANY, made.collection_id)
+            rights.delete_collection(COMPANY, made.collection_id)
 
 
-def _clear(means: Means, recognition: Recognition, region: Region) -> None:
+def _clear(means: Means, rights: Rights, region: Region) -> None:
     """Delete what a drill left whose process died."""
     for one in region.store.collections(COMPANY, 100):
         if one.created_at < means.clock() - _LEFT_BEHIND:
             with contextlib.suppress(MorettaError):
-                recognition.delete_collection(COMPANY, one.collection_id)
+                rights.delete_collection(COMPANY, one.collection_id)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,127 @@
+"""What one visit may add to live figures, and what they hold."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.noises import NoNoise
+from tests.watched_site import MIDNIGHT_S, a_site
+
+from moretta.core.site import PrivacyPlan, Site
+from moretta.core.statistics import LIVE, LiveEvent, Measure, Table
+from moretta.statistics.live import DayCounters, LiveCaps
+
+DAY, NEXT = date(2023, 11, 20), date(2023, 11, 21)
+STEPS = 8
+
+
+def _event(visit_id: int, measure: Measure, place: str = "door/a", cell: int = 0, step: int = 1) -> LiveEvent:
+    return LiveEvent(visit_id, MIDNIGHT_S, measure, place, cell, step)
+
+
+def _ticks(site: Site, moments: list[list[LiveEvent]]) -> tuple[list[tuple[Table, ...]], DayCounters]:
+    caps, counters, noise = LiveCaps(site), DayCounters(site, STEPS), NoNoise()
+    figures = []
+    for number, events in enumerate(moments):
+        for event in events:
+            if caps.admit(event, MIDNIGHT_S + 60.0 * number, DAY):
+                counters.add(event)
+        figures.append(counters.tick(noise))
+    return figures, counters
+
+
+_events = st.builds(
+    LiveEvent,
+    st.integers(0, 3),
+    st.just(MIDNIGHT_S),
+    st.sampled_from(LIVE),
+    st.sampled_from(["door/a", "door/b", "door/c", "door/in", "door/out", "shelf/all", "nowhere/a"]),
+    st.integers(-1, 2),
+    st.sampled_from([1, 1, -1, 5]),
+)
+
+
+@given(st.lists(st.lists(_events, max_size=12), min_size=STEPS, max_size=STEPS), st.integers(0, 3))
+def test_leaving_out_a_visit_changes_no_live_measure_by_more_than_its_sensitivity(
+    moments: list[list[LiveEvent]], left_out: int
+) -> None:
+    """What each step adds, over all steps and places; of who is present, the figures themselves."""
+    site = a_site()
+    everybody, _ = _ticks(site, moments)
+    others, _ = _ticks(site, [[event for event in events if event.visit_id != left_out] for events in moments])
+    for measure in LIVE:
+        distance = 0
+        before = [0] * 99
+        for one, other in zip(everybody, others, strict=True):
+            now = [
+                first - second
+                for table, same in zip(one, other, strict=True)
+                if table.measure is measure
+                for first, second in zip(table.values, same.values, strict=True)
+            ]
+            running = measure is not Measure.PRESENT
+            distance += sum(abs(value - before[at] * running) for at, value in enumerate(now))
+            before = now
+        assert distance <= site.sensitivity(measure), measure
+
+
+def _value(figures: tuple[Table, ...], measure: Measure, place: str = "door/a") -> int:
+    return next(table.values[0] for table in figures if table.measure is measure and table.place == place)
+
+
+def test_totals_go_up_and_who_left_is_not_present_any_more() -> None:
+    come = [_event(1, Measure.PASSERS), _event(1, Measure.PRESENT)]
+    figures, _ = _ticks(a_site(), [come, [], [_event(1, Measure.PRESENT, step=-1)]])
+    assert [_value(tick, Measure.PASSERS) for tick in figures] == [1, 1, 1]
+    assert [_value(tick, Measure.PRESENT) for tick in figures] == [1, 1, 0]
+
+
+def test_a_visit_is_seen_present_by_five_ticks_only() -> None:
+    figures, _ = _ticks(a_site(), [[_event(1, Measure.PRESENT)], *[[]] * 6])
+    assert [_value(tick, Measure.PRESENT) for tick in figures] == [1, 1, 1, 1, 1, 0, 0]
+
+
+def test_the_sensitivity_of_who_is_present_is_reached() -> None:
+    site = a_site()
+    both = [_event(1, Measure.PRESENT, zone) for zone in ("door/a", "door/b", "door/c")]
+    figures, _ = _ticks(site, [both, *[[]] * 6])
+    total = sum(table.values[0] for tick in figures for table in tick if table.measure is Measure.PRESENT)
+    assert total == site.sensitivity(Measure.PRESENT) == 10
+
+
+def test_who_comes_back_into_a_zone_is_counted_once() -> None:
+    come, go = _event(1, Measure.PRESENT), _event(1, Measure.PRESENT, step=-1)
+    figures, _ = _ticks(a_site(), [[come, go, come], [come]])
+    assert [_value(tick, Measure.PRESENT) for tick in figures] == [0, 0]
+
+
+def test_a_visit_from_yesterday_adds_nothing_today() -> None:
+    caps = LiveCaps(a_site())
+    assert caps.admit(_event(1, Measure.PASSERS), MIDNIGHT_S, DAY)
+    assert not caps.admit(_event(1, Measure.LONG_STAYS), MIDNIGHT_S + 1, NEXT)
+
+
+def test_a_visit_that_was_forgotten_adds_nothing_again() -> None:
+    caps = LiveCaps(a_site())
+    assert caps.admit(_event(5, Measure.PASSERS), MIDNIGHT_S, DAY)
+    assert caps.admit(_event(6, Measure.PASSERS), MIDNIGHT_S + 3600, DAY)
+    assert not caps.admit(_event(5, Measure.PASSERS), MIDNIGHT_S + 3600, DAY)
+    assert not caps.admit(_event(4, Measure.FLOW, "door/in"), MIDNIGHT_S + 3600, DAY)
+
+
+def test_a_camera_with_lower_ids_is_not_held_back_by_another() -> None:
+    caps = LiveCaps(a_site())
+    caps.admit(_event(900, Measure.PASSERS), MIDNIGHT_S, DAY)
+    assert caps.admit(_event(3, Measure.PASSERS, "shelf/all"), MIDNIGHT_S + 3600, DAY)
+
+
+def test_a_measure_without_a_share_is_not_released() -> None:
+    site = a_site(PrivacyPlan(live_weights=((Measure.PRESENT, 1.0),)))
+    figures, _ = _ticks(site, [[_event(1, Measure.PASSERS)]])
+    assert {table.measure for table in figures[0]} == {Measure.PRESENT}
+    assert [table.scale for table in figures[0]] == pytest.approx([10.0] * 4)
+
+
+def test_no_noise_is_drawn_before_the_first_tick() -> None:
+    assert not DayCounters(a_site(), STEPS).started
