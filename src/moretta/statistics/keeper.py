@@ -11,6 +11,7 @@ The order of what is due follows from the clock alone, never from what was seen:
 other.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -227,5 +228,5 @@ class Keeper:
     def _begin_day(self, day: date) -> None:
         first, last = self._site.day_bounds(day)
         self._day, self._day_start_s = day, first.timestamp()
-        self._counters = DayCounters(self._site, int((last - first).total_seconds() // self._tick_s) + 1)
+        self._counters = DayCounters(self._site, math.ceil((last - first).total_seconds() / self._tick_s))
         self._made_tick = -1

@@ -61,6 +61,7 @@ class OpenDpLaplace:
         dp.enable_features("contrib")
         self._opendp: Any = dp
         self._name = f"discrete-laplace/opendp-{version('opendp')}"
+        self._made: dict[tuple[int, float], OpenDpMeasurement] = {}
 
     @property
     def name(self) -> str:
@@ -73,6 +74,13 @@ class OpenDpLaplace:
             raise RequestInvalid(
                 f"expected a sensitivity from 1 and an epsilon above 0, got {sensitivity} and {epsilon:g}"
             )
+        made = self._made.get((sensitivity, epsilon))
+        if made is None:
+            # A site asks for the same few over and over; they hold no noise.
+            made = self._made[sensitivity, epsilon] = self._measurement(sensitivity, epsilon)
+        return made
+
+    def _measurement(self, sensitivity: int, epsilon: float) -> "OpenDpMeasurement":
         dp = self._opendp
         space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
         scale = sensitivity / epsilon

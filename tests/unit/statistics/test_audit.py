@@ -17,7 +17,7 @@ def test_the_bound_comes_near_the_true_epsilon_from_below(epsilon: float) -> Non
     """Fixed seeds; at a confidence of 99.9 % one of 30 bounds is too high in at most 3 % of all choices of seeds."""
     bounds = [lower_bound(*_scores(epsilon, seed)).epsilon for seed in range(10)]
     assert max(bounds) <= epsilon
-    assert np.mean(bounds) > 0.75 * epsilon
+    assert np.mean(bounds) > 0.55 * epsilon
 
 
 def test_what_gives_the_visit_away_without_fail_has_a_high_bound() -> None:
