@@ -1,9 +1,6 @@
 """The OpenAPI document is true of what the fakes do not stand for: consent, rights, reviews, governance and the log, for real."""
 
-import io
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import pytest
 import schemathesis
@@ -18,9 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from starlette.types import Receive, Scope, Send
-from whole_house import WholeHouse, a_whole_house
-
-from moretta.api.app import create_app
+from whole_house import FACADES, WholeHouse, a_whole_house, that_describes_itself
 
 METHODS = {"get", "put", "post", "delete", "patch"}
 
@@ -35,24 +30,8 @@ class Switch:
         await self.app(scope, receive, send)
 
 
-class Nobody:
-    """Stands for a facade while the document is made, when nothing is asked of it."""
-
-    def __getattr__(self, name: str) -> "Nobody":
-        return Nobody()
-
-    def __call__(self, *_: object) -> "Nobody":
-        return self
-
-
-def _that_describes_itself() -> FastAPI:
-    nobody: Any = Nobody()
-    facades = ("reviews", "approvals", "consents", "governance", "subjects", "rights", "verify", "log")
-    return create_app(replace(House().services, **dict.fromkeys(facades, nobody)), io.StringIO(), nobody)
-
-
 with_fakes = House().app.openapi()["paths"]
-switch = Switch(_that_describes_itself())
+switch = Switch(that_describes_itself(FACADES))
 schema = schemathesis.openapi.from_asgi("/openapi.json", switch).exclude(
     lambda context: context.operation.method.lower() in with_fakes.get(context.operation.path, {})
 )

@@ -1,6 +1,7 @@
 """`moretta retention`, `moretta incidents` and `moretta governance`, on a real deployment in a folder of the test's own."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def person(moretta: Moretta, collection: str, notice: str, tmp_path: Path) -> st
 
 def day(days: int) -> str:
     return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+
+
+def test_what_is_done_at_a_terminal_names_the_local_user_by_number(moretta: Moretta, person: str) -> None:
+    assert person
+    told = [json.loads(line) for line in moretta("log", "show").out.splitlines()]
+    done = {one["kind"]: one["facts"].get("by") for one in told}
+    assert {"collection.changed", "notice.changed", "consent.given"} <= done.keys()
+    assert {done[kind] for kind in ("collection.changed", "notice.changed", "consent.given")} == {f"uid:{os.getuid()}"}
 
 
 def test_retention_is_set_swept_and_reported_with_a_hold_as_exception(

@@ -53,6 +53,16 @@ def test_a_person_reads_what_is_stored_of_them_in_plain_words(home: Home) -> Non
         assert words in shown
 
 
+def test_what_a_person_does_on_their_own_pages_is_told_as_theirs_without_saying_whose(home: Home) -> None:
+    anna = home.person("Anna", photo=True)
+    visitor, begin = home.visitor(anna), home.place.region.log.size()
+    visitor.send("/me/restrict", "/me/rights")
+    told = [one.entry for one in home.place.region.log.entries(begin, 100)]
+    assert EntryKind.RESTRICTED in {entry.kind for entry in told}
+    assert {dict(entry.facts).get("by") for entry in told} == {"subject"}
+    assert not any(anna.person_id in value for entry in told for _, value in entry.facts)
+
+
 def test_a_person_sees_every_act_that_compared_or_matched_them(home: Home) -> None:
     anna = home.person("Anna")
     home.place.found(home.collection.collection_id, "Anna/2")

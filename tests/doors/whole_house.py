@@ -1,14 +1,16 @@
-"""The whole API over a real region: every facade is there, and so is one of each kind of thing that has an id."""
+"""The API over a real region: all that is done about people is there, and so is one of each kind of thing that has an id."""
 
+import io
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from api_fakes import House
+from fastapi import FastAPI
 from tests.consents_place import SCAN
 from tests.governance_rig import ORIGIN, Office, an_office
 from tests.recognition_rig import COMPANY, photo
@@ -41,6 +43,9 @@ _WHERE = {
     "request_id": ("/v1/rights-requests/{}", "state", "received"),
     "incident_id": ("/v1/incidents/{}", "closed_at", None),
 }
+
+# What is there; the other facades have tests of their own.
+FACADES = ("reviews", "approvals", "consents", "governance", "subjects", "rights", "verify", "log")
 
 
 @dataclass
@@ -94,7 +99,8 @@ class WholeHouse:
         assert made.status_code == 201, made.text
         return str(made.json()["id"])
 
-    def _later(self) -> str:
+    def later(self) -> str:
+        """A month from now, as bodies say it."""
         return to_second(self.office.clock() + timedelta(days=30))
 
     def _new_review(self) -> str:
@@ -104,7 +110,7 @@ class WholeHouse:
         return str(found.json()["pending"])
 
     def _new_approval(self) -> str:
-        body = {"purpose": "access", "approver": "the office", "reason": "assessed", "until": self._later()}
+        body = {"purpose": "access", "approver": "the office", "reason": "assessed", "until": self.later()}
         return self._post("/v1/approvals", {**body})
 
     def _new_consent(self) -> str:
@@ -121,7 +127,7 @@ class WholeHouse:
         )
 
     def _new_hold(self) -> str:
-        body = {"person_id": self._person(), "reason": "case 7", "placed_by": "counsel", "until": self._later()}
+        body = {"person_id": self._person(), "reason": "case 7", "placed_by": "counsel", "until": self.later()}
         return self._post("/v1/holds", {**body})
 
     def _new_request(self) -> str:
@@ -133,7 +139,7 @@ class WholeHouse:
 
 @contextmanager
 def a_whole_house(root: Path) -> Iterator[WholeHouse]:
-    """Every facade behind one door."""
+    """Those facades behind one door."""
     with an_office(root) as office:
         means, region, house = office.means, office.place.region, House()
         rights = rights_over(means, backup_days=30)
@@ -161,3 +167,22 @@ def a_whole_house(root: Path) -> Iterator[WholeHouse]:
         whole.ids["notice_sha256"] = office.notice.sha256
         whole.ids["certificate_id"] = rights.erase(COMPANY, whole._person()).certificate.certificate_id
         yield whole
+
+
+class Nobody:
+    """Stands for a facade while the document is made, when nothing is asked of it."""
+
+    def __getattr__(self, name: str) -> "Nobody":
+        return Nobody()
+
+    def __call__(self, *_: object) -> "Nobody":
+        return self
+
+
+def that_describes_itself(facades: Collection[str] | None = None) -> FastAPI:
+    """The app with the addresses of these facades of `Services` (left out: of all), and nothing behind them."""
+    nobody: Any = Nobody()
+    services = House().services
+    all_of_them = [one.name for one in fields(services) if getattr(services, one.name) is None]
+    wanted = dict.fromkeys(all_of_them if facades is None else facades, nobody)
+    return create_app(replace(services, **{**wanted, "subject_origin": None}), io.StringIO(), nobody)

@@ -16,6 +16,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from fastapi.security.utils import get_authorization_scheme_param
 
 from moretta.api.services import Services
+from moretta.core.acting import act_as
 from moretta.core.errors import NotAuthenticated, RateLimited, ScopeMissing
 from moretta.core.keys import ApiKeyInfo, Scope
 
@@ -90,6 +91,7 @@ def guard(services: Services, limiter: RateLimiter, *scopes: Scope) -> Guard:
         if scopes and not any(key.allows(scope) for scope in scopes):
             needed = " or ".join(scopes)
             raise ScopeMissing(f"This call needs the scope {needed}; ask the operator for a key that carries it.")
+        act_as(key.key_id)  # each request has a context of its own
         return key
 
     return authenticated

@@ -29,6 +29,7 @@ from moretta.api.subject_visits import (
     require_form_token,
     require_own_page,
 )
+from moretta.core.acting import THE_SUBJECT, act_as
 from moretta.core.consent import Age, Notice
 from moretta.core.consent_proof import PasskeyProof
 from moretta.core.errors import MorettaError, NotFound, PersonErased, RequestInvalid, SubjectAccessError
@@ -133,6 +134,7 @@ class _Rooms:
 
     async def blocking(self, work: "partial[Response]") -> Response:
         """Do it where it holds up nobody."""
+        act_as(THE_SUBJECT)
         return await anyio.to_thread.run_sync(work, limiter=self._inline)
 
     def _seen(self, request: Request, work: Work) -> Response:

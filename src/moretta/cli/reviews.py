@@ -5,7 +5,6 @@ Belongs here: arguments and tables. Does not belong here: how votes decide, what
 On a terminal, who reviews is the local user that the kernel knows: an option could name anybody, and one person must not be two.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import typer
 
 from moretta.api.review_schemas import ApprovalView, ReviewView, approval_view, review_view
 from moretta.cli.people import Json, LazyWorker, print_json, show, table
+from moretta.cli.terminal import local_user
 from moretta.core.clock import to_second, utc_now
 from moretta.core.errors import RequestInvalid
 from moretta.core.policy import Action
@@ -98,7 +98,7 @@ def confirm(
     """Confirm who it is, as the local user of this terminal."""
     chosen = None if choices is None else [_choice(text) for text in choices]
     with opened_reviews() as desk:
-        found = desk.reviews.confirm(desk.company_id, review, _local_user(), chosen)
+        found = desk.reviews.confirm(desk.company_id, review, local_user(), chosen)
     typer.echo(found.state.value)
 
 
@@ -106,7 +106,7 @@ def confirm(
 def reject(review: ReviewId) -> None:
     """Reject a match, as the local user of this terminal; those who were proposed are forgotten."""
     with opened_reviews() as desk:
-        found = desk.reviews.reject(desk.company_id, review, _local_user())
+        found = desk.reviews.reject(desk.company_id, review, local_user())
     typer.echo(found.state.value)
 
 
@@ -127,7 +127,7 @@ def grant(
             approver=approver,
             reason=reason,
             until=datetime.now(UTC) + timedelta(days=days),
-            recorded_by=_local_user(),
+            recorded_by=local_user(),
             collection_id=collection,
             action=action,
         )
@@ -160,7 +160,7 @@ def list_approvals(region: Region = None, json_out: Json = None) -> None:
 def revoke(approval: ApprovalId) -> None:
     """Take an approval back: what needs one is refused from now on."""
     with opened_reviews() as desk:
-        desk.approvals.revoke(desk.company_id, approval, _local_user())
+        desk.approvals.revoke(desk.company_id, approval, local_user())
 
 
 @contextmanager
@@ -176,10 +176,6 @@ def opened_reviews() -> Iterator[ReviewDesk]:
         opened_means(settings, deployment.engine, worker) as means,
     ):
         yield ReviewDesk(Reviews(means), Approvals(means), deployment.company_id)
-
-
-def _local_user() -> str:
-    return f"uid:{os.getuid()}"
 
 
 def _choice(text: str) -> Choice:

@@ -1,7 +1,9 @@
-"""Where the commands print.
+"""Where the commands print, and who sits at them.
 
-Belongs here: how wide a line may be. Does not belong here: what is printed.
+Belongs here: how wide a line may be, whose terminal it is. Does not belong here: what is printed.
 """
+
+import os
 
 from rich.console import Console
 
@@ -13,3 +15,8 @@ def console(*, stderr: bool = False) -> Console:
     """A console as wide as the terminal; elsewhere so wide that no row of a table is broken."""
     found = Console(stderr=stderr)
     return found if found.is_terminal else Console(stderr=stderr, width=_PIPE_WIDTH)
+
+
+def local_user() -> str:
+    """Whose terminal it is, as log and records name them: `uid:` and the number of the user, never a name."""
+    return f"uid:{os.getuid()}"

@@ -17,6 +17,8 @@ from typing import Protocol
 from moretta.core.errors import NotFound
 from moretta.core.ledger import LogEntry
 
+# The purpose of the search that each enrolment is for those whom the new face resembles.
+DUPLICATE_CHECK = "duplicate check"
 _SEARCH_ID = re.compile(r"sea_[0-9a-f]{24}")
 
 
@@ -31,8 +33,9 @@ class SearchKind(StrEnum):
 class SearchRecord:
     """One act of comparing.
 
-    `time` to the second; `purpose` is the collection's; `caller` the API key's id, or a word such as `cli`; `compared` how many
-    references were compared; `claimed` the person that a verification named; `matched` the persons who matched, each once.
+    `time` to the second; `purpose` is the collection's, or `DUPLICATE_CHECK`; `caller` the API key's id, or a word such as `cli`;
+    `compared` how many references were compared; `claimed` the person that a verification named; `matched` the persons who
+    matched, each once.
     """
 
     search_id: str

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -80,7 +81,7 @@ class JobBoard:
             self._entries[job.job_id] = entry
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="job")
-            entry.future = self._pool.submit(self._run, entry)
+            entry.future = self._pool.submit(copy_context().run, self._run, entry)
             return job
 
     def get(self, company_id: str, job_id: str) -> Job:

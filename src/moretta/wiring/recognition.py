@@ -19,6 +19,7 @@ from moretta.storage.deployment import local_company_id
 from moretta.storage.reviews.policies import note_policy
 from moretta.use_cases.guard import FindApprovals, Guard
 from moretta.use_cases.recognition import Recognition
+from moretta.use_cases.recognition.acts import by_whom
 from moretta.use_cases.recognition.means import Means
 from moretta.wiring.embedders import cards
 from moretta.wiring.parties import open_parties
@@ -68,7 +69,7 @@ def opened_recognition(
 def note_policy_change(engine: Engine, policy: Policy, company_id: str) -> bool:
     """Write into a region's log that another policy holds from now on; False where it is the one that held before."""
     now = to_second(utc_now())
-    facts = (("purposes", str(len(policy.purposes))), ("sha256", policy.sha256))
+    facts = (("purposes", str(len(policy.purposes))), ("sha256", policy.sha256), *by_whom())
     return note_policy(engine, policy, now, LogEntry(EntryKind.POLICY_CHANGED, now, company_id, facts))
 
 

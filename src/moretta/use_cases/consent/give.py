@@ -37,6 +37,7 @@ from moretta.use_cases.consent.challenges import (
 from moretta.use_cases.consent.means import ConsentMeans
 from moretta.use_cases.consent.notices import require_shown
 from moretta.use_cases.guard import Standing
+from moretta.use_cases.recognition.acts import by_whom
 from moretta.use_cases.recognition.means import Region
 from moretta.use_cases.recognition.words import require_words
 
@@ -111,7 +112,7 @@ def refuse(
 
 def log_entry(kind: EntryKind, consent: Consent, document: bytes, key: SubjectKey | None, now: datetime) -> LogEntry:
     """The entry of an event of a consent; `document` is the SHA-256 of its document. It names no consent, so links none."""
-    facts = (("collection", consent.collection_id), ("method", consent.method.value))
+    facts = (("collection", consent.collection_id), ("method", consent.method.value), *by_whom())
     nonce = secrets.token_bytes(NONCE_BYTES)
     return LogEntry(
         kind,

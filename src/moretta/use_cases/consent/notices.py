@@ -11,6 +11,7 @@ from moretta.core.errors import Conflict, NoticeChanged
 from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.recognition import Collection, IdKind, new_id
 from moretta.use_cases.consent.means import ConsentMeans
+from moretta.use_cases.recognition.acts import by_whom
 from moretta.use_cases.recognition.collections import require_page
 from moretta.use_cases.recognition.means import Region
 
@@ -110,5 +111,6 @@ def _entry(notice: Notice) -> LogEntry:
         ("collection", notice.collection_id),
         ("language", notice.language),
         ("sha256", notice.sha256),
+        *by_whom(),
     )
     return LogEntry(EntryKind.NOTICE_CHANGED, to_second(notice.created_at), notice.company_id, facts)

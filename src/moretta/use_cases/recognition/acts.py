@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
+from moretta.core.acting import acting
 from moretta.core.audit import SearchKind, SearchRecord
 from moretta.core.clock import Clock, to_second
 from moretta.core.errors import KeyDestroyed, KeyRejected, NotFound, PersonErased
@@ -19,6 +20,8 @@ from moretta.core.recognition import Collection, Person
 from moretta.use_cases.recognition.means import Means, Region
 
 Fact = str | int | bool
+# Facts that name who acted: where an act has none of them, `by` is added.
+_ACTORS = frozenset({"by", "caller", "made_by", "reviewer"})
 
 
 def entry(
@@ -30,17 +33,25 @@ def entry(
     subject: SubjectKey | None = None,
     document: bytes | None = None,
 ) -> LogEntry:
-    """An entry of now. `subject`: about whom it is; `document`: the SHA-256 (32 bytes) of what belongs to it."""
+    """An entry of now, which names who acts. `subject`: about whom it is; `document`: the SHA-256 (32 bytes) of what belongs
+    to it."""
     nonce = secrets.token_bytes(NONCE_BYTES)
+    told = {**facts, **({} if _ACTORS & facts.keys() else dict(by_whom()))}
     return LogEntry(
         kind=kind,
         time=to_second(clock()),
         company_id=company_id,
-        facts=tuple((name, _text(value)) for name, value in sorted(facts.items())),
+        facts=tuple((name, _text(value)) for name, value in sorted(told.items())),
         nonce=nonce,
         subject=b"" if subject is None else subject_commitment(subject.key, subject.subject_id, nonce),
         content=b"" if document is None else content_commitment(nonce, document),
     )
+
+
+def by_whom() -> tuple[tuple[str, str], ...]:
+    """The fact of who acts; none where it is the deployment's own doing."""
+    who = acting()
+    return (("by", word(who)),) if who else ()
 
 
 def word(text: str) -> str:

@@ -9,6 +9,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from moretta.core.acting import acting
+from moretta.core.audit import DUPLICATE_CHECK, SearchKind, SearchRecord, new_search_id
+from moretta.core.clock import to_second
 from moretta.core.errors import (
     Conflict,
     ConsentError,
@@ -184,17 +187,34 @@ def _look(
     refused = refusal(embedded.faces, reference is not None)
     if refused is not None or face is None or reference is None:
         return refused or FailureToEnrol(RefusalReason.NO_FACE, "expected a photo with one face")
-    found = () if face.probe is None else _duplicates(region, collection, face.probe, person)
+    found = () if face.probe is None else _duplicates(means, region, collection, face.probe, person)
     if found and wishes.refuse_duplicates:
         detail = "expected somebody who is not enrolled yet; the faces listed look the same"
         return FailureToEnrol(RefusalReason.DUPLICATE, detail, face.quality, face.components, found)
     return _Seen(face, reference, embedded.photo, found)
 
 
-def _duplicates(region: Region, collection: Collection, probe: bytes, person: Person | None) -> tuple[Duplicate, ...]:
+def _duplicates(
+    means: Means, region: Region, collection: Collection, probe: bytes, person: Person | None
+) -> tuple[Duplicate, ...]:
+    """Others who look the same. Nobody is told of one that no record tells of: to them it is a search like any other."""
     decision = decide(region, collection, probe, collection.thresholds.duplicate, MAX_DUPLICATES)
     own = None if person is None else person.person_id
-    return tuple(Duplicate(c.person_id, c.face_id) for c in decision.candidates if c.person_id != own)
+    found = tuple(Duplicate(c.person_id, c.face_id) for c in decision.candidates if c.person_id != own)
+    if found:
+        record = SearchRecord(
+            new_search_id(),
+            SearchKind.SEARCH,
+            collection.collection_id,
+            collection.company_id,
+            to_second(means.clock()),
+            DUPLICATE_CHECK,
+            acting() or collection.company_id,
+            decision.compared,
+            matched=tuple(dict.fromkeys(one.person_id for one in found)),
+        )
+        acts.record(means, region, record)
+    return found
 
 
 def _kept(
