@@ -12,6 +12,8 @@ import typer
 
 from moretta import __version__
 from moretta.cli.lazily import Entry, LazyGroup
+from moretta.cli.terminal import local_user
+from moretta.core.acting import acting_as
 from moretta.core.errors import MorettaError
 
 
@@ -185,6 +187,7 @@ def _root(
     """Errors of a command are told once, by `run`; what goes on running keeps its log."""
     if context.invoked_subcommand not in {"serve", "keyd", "node", "party"}:
         logging.getLogger("moretta").addHandler(logging.NullHandler())
+    context.with_resource(acting_as(local_user()))
 
 
 def run() -> None:
