@@ -62,7 +62,7 @@ def _appending(ledger: Ledger, scratch: Path, tell: Tell) -> Iterator[Finding]:
     yield Finding(
         f"log: a lone caller, one entry a call: {LEAST_ENTRIES_PER_S:.0f} entries/s, or where the disk has no more to give, "
         f"{LEAST_SHARE_OF_SYNCS:g} of its synced writes",
-        f"{_beside(lone)}, {ratio:.2f} of them",
+        f"{_beside(lone)}, {ratio:.3f} of them",
         statistics.median(rates) >= LEAST_ENTRIES_PER_S or ratio >= LEAST_SHARE_OF_SYNCS,
     )
     promise = f"log: at least {LEAST_ENTRIES_PER_S:.0f} entries/s, each commit on the disk"
