@@ -25,10 +25,12 @@ from moretta.api.people_examples import people_examples
 from moretta.api.people_schemas import CollectionChanges, NewCollection, NewRenewal, PersonChanges
 from moretta.api.people_work import NAMING
 from moretta.api.problems import Problem, install_problem_handlers
+from moretta.api.redactions import RedactionDesk, RedactionShelf
 from moretta.api.review_schemas import Confirmation, NewApproval
 from moretta.api.rights_schemas import NewRightsRequest, RequestReason
 from moretta.api.schemas import NewKey, adapter
 from moretta.api.services import Governance, Services, VerifyDocument
+from moretta.api.statistics_page import StatisticsMaker, add_statistics_page
 from moretta.api.subject import add_subject_routes
 from moretta.api.subject_desk import PageMaker, SubjectDesk
 from moretta.api.v1.admin import add_admin_routes
@@ -46,6 +48,7 @@ from moretta.api.v1.notices import add_notice_routes
 from moretta.api.v1.operations import add_operation_routes
 from moretta.api.v1.persons import add_person_routes
 from moretta.api.v1.receipts import add_receipt_routes
+from moretta.api.v1.redactions import add_redaction_routes
 from moretta.api.v1.retention import RETENTION_BODIES, add_retention_routes
 from moretta.api.v1.reviews import add_review_routes
 from moretta.api.v1.rights import add_rights_routes
@@ -65,10 +68,16 @@ from moretta.use_cases.subject import OwnPages
 SWEEP_EVERY_S = 60.0
 
 
-def create_app(services: Services, log_stream: TextIO | None = None, maker: PageMaker | None = None) -> FastAPI:
+def create_app(
+    services: Services,
+    log_stream: TextIO | None = None,
+    maker: PageMaker | None = None,
+    statistics_maker: StatisticsMaker | None = None,
+) -> FastAPI:
     """The service as an ASGI app. The log goes to `log_stream` (standard error); whoever made `services` closes them.
 
-    `maker` renders people's own pages; without one, or without `services.subjects`, they are not there.
+    `maker` renders people's own pages; without one, or without `services.subjects`, they are not there. `statistics_maker` does
+    so for the page of statistics.
 
     Serve it with `access_log=False` and `server_header=False`: the app writes its own log, without addresses.
     """
@@ -89,24 +98,31 @@ def create_app(services: Services, log_stream: TextIO | None = None, maker: Page
         services.rights.forgetting(forgetting)
     metrics = Metrics(services.worker_counts, board.active)
     budget = MemoryBudget(settings.upload_bytes_total)
+    shelf = RedactionShelf(budget, services.clock, settings.redaction_ttl_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         adapter(Analysis)  # Built once, before the first caller would wait for it.
         forgetting.loop = asyncio.get_running_loop()
-        sweeper = asyncio.create_task(_sweep(board, memory))
+        sweeper = asyncio.create_task(_sweep(board, memory, shelf))
         try:
             yield
         finally:
             sweeper.cancel()
             forgetting.loop = None
             board.close()
+            shelf.close()
 
     app = FastAPI(title="Moretta", version=services.version, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.router.redirect_slashes = False
     desk = Desk(services, metrics, board, budget, memory, anyio.CapacityLimiter(settings.inline_threads))
     limiter = RateLimiter(settings.rate_per_s, settings.rate_burst)
     _add_addresses(app, desk, limiter, maker)
+    if services.statistics is not None and statistics_maker is not None:
+        add_statistics_page(app, desk, services.statistics, limiter, statistics_maker)
+    if services.redactions is not None:
+        redactions = RedactionDesk(desk, services.redactions, shelf)
+        add_redaction_routes(app, redactions, guard(services, limiter, Scope.MEDIA_ANALYZE))
     install_problem_handlers(app)
     examples = {ANALYZE: analysis_example(), DETECT: detection_example(), **people_examples()}
     install_openapi(app, _bodies(services, maker), examples)
@@ -222,8 +238,9 @@ def _add_subjects(app: FastAPI, desk: Desk, limiter: RateLimiter, pages: OwnPage
     add_subject_routes(app, SubjectDesk(pages, maker, services.clock, origin, forget), desk.inline)
 
 
-async def _sweep(board: JobBoard, memory: IdempotencyMemory) -> None:
+async def _sweep(board: JobBoard, memory: IdempotencyMemory, shelf: RedactionShelf) -> None:
     while True:
         await asyncio.sleep(SWEEP_EVERY_S)
         board.sweep()
         memory.sweep()
+        shelf.sweep()

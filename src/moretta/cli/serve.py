@@ -19,6 +19,7 @@ def serve(
     from moretta.api.app import create_app
     from moretta.api.serving import serving
     from moretta.cli.listening import end_in_order, listen, serve_app, url
+    from moretta.pages.statistics import StatisticsPageMaker
     from moretta.pages.subject import SubjectPageMaker
 
     settings = Settings()
@@ -37,7 +38,8 @@ def serve(
             "read what the workers hold in memory while they work; the workers themselves have no files and no network."
         )
         sys.stdout.flush()
-        serve_app(create_app(running.services, maker=SubjectPageMaker()), listener)
+        app = create_app(running.services, maker=SubjectPageMaker(), statistics_maker=StatisticsPageMaker())
+        serve_app(app, listener)
 
 
 def _report_outcome(outcome: str) -> None:

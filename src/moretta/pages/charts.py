@@ -25,7 +25,8 @@ class Line:
     colour: int = 1
 
 
-def _ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+def axis_ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Round figures within low..high at which an axis is marked."""
     span = max(high - low, 1e-9)
     raw = span / wanted
     magnitude = 10.0 ** floor(log10(raw))
@@ -34,7 +35,8 @@ def _ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     return [first + i * step for i in range(int((high - first) / step + 1e-6) + 1)]
 
 
-def _label(value: float) -> str:
+def axis_label(value: float) -> str:
+    """A figure as an axis names it."""
     return f"{value:.6g}" if abs(value) > 1e-9 else "0"
 
 
@@ -75,13 +77,13 @@ def line_chart(
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
     ]
-    for tick in _ticks(y_low, y_high):
+    for tick in axis_ticks(y_low, y_high):
         y = py(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_label(tick)}</text>')
-    for tick in _ticks(x_low, x_high, 6):
+        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{axis_label(tick)}</text>')
+    for tick in axis_ticks(x_low, x_high, 6):
         parts.append(
-            f'<text class="tick" x="{px(tick):.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{_label(tick)}</text>'
+            f'<text class="tick" x="{px(tick):.1f}" y="{_HEIGHT - 12}" text-anchor="middle">{axis_label(tick)}</text>'
         )
     parts.append(
         f'<text class="tick" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 1}" text-anchor="end">{escape(x_unit)}</text>'
