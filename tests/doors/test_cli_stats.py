@@ -81,3 +81,20 @@ def test_an_unknown_site_and_a_live_measure_are_told_what_was_expected(moretta: 
     assert told.status == 66 and "nothing was released of it yet" in told.err
     told = moretta("stats", "show", "shop", "present", *SPAN)
     assert told.status == 64 and "live counter" in told.err
+
+
+def test_a_made_up_crowd_fills_a_site_of_its_own_name_and_spends_its_budget(moretta: Moretta, tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('name = "hall"\nbucket_minutes = 5\n[[cameras]]\nname = "door"\n[privacy.weights]\npassers = 1\n')
+    told = moretta("simulate", file, "--hours", 0.3, "--people-per-hour", 3000)
+    assert told.status == 0 and "releases of sim-hall" in told.out
+    assert moretta("stats", "sites").out == "sim-hall\n"
+    (budget,) = (
+        json.loads(line)
+        for line in moretta("stats", "budgets", "sim-hall", "--days", 2, "--json").out.splitlines()[-1:]
+    )
+    assert budget["spent"] == 2.0
+    lines = [json.loads(line) for line in moretta("stats", "show", "sim-hall", "passers", "--json").out.splitlines()]
+    assert len(lines) >= 4 and all(line["place"] == "door/all" for line in lines)
+    # A busy hour has 3,000 people, the scale of the noise is 1: a quiet one of the day still has over a hundred an hour.
+    assert any(line["figures"][0]["value"] for line in lines)

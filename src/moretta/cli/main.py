@@ -34,6 +34,11 @@ class Commands(LazyGroup):
         "redact": Entry(
             "moretta.cli.redact", "redact", "Hide the faces of images and videos, and check that they are hidden."
         ),
+        "features": Entry(
+            "moretta.cli.features",
+            "features",
+            "Export how faces move (pose, gaze, expression) with the shape that tells people apart taken out.",
+        ),
         "collections": Entry(
             "moretta.cli.collections", "app", "Make, list, change, renew and delete collections of people."
         ),
@@ -53,6 +58,12 @@ class Commands(LazyGroup):
             "moretta.cli.subject_link",
             "subject_link",
             "Make a link with a one-time code to a person's own pages; the code is shown once.",
+        ),
+        "simulate": Entry(
+            "moretta.cli.simulate", "simulate", "Let a made-up crowd pass a site's cameras, to try it with no person."
+        ),
+        "stats": Entry(
+            "moretta.cli.stats", "app", "Anonymous statistics of watched sites: show, live, export, budgets."
         ),
         "search": Entry("moretta.cli.matching", "search", "Who of a collection is in a photo; every face is searched."),
         "verify": Entry(
