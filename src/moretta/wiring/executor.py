@@ -6,6 +6,7 @@ Belongs here: the `Executor` over the sandbox's pool, started as the settings sa
 import os
 
 from moretta.core.analysis import Analysis, AnalysisRequest
+from moretta.core.features import FeatureRequest, FeatureSet
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import OnProgress
 from moretta.core.redaction import Redaction, RedactionRequest
@@ -13,6 +14,7 @@ from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.output import OutputMemory
 from moretta.sandbox.pool import WorkerPool, probe
 from moretta.settings import Settings
+from moretta.wiring.features_wire import feature_request_json, parse_feature_set
 from moretta.wiring.policy import policy_in_force, reads_expressions
 from moretta.wiring.recognising import PoolFaceReader
 from moretta.wiring.redacting_wire import parse_redaction, redaction_request_json
@@ -45,6 +47,17 @@ class PoolExecutor:
                 on_progress(progress)
 
         return parse_analysis(self.pool.run(media_fd, tagged(RequestKind.ANALYSE, request_json(request)), tell))
+
+    def features(self, media_fd: int, request: FeatureRequest, on_progress: OnProgress | None = None) -> FeatureSet:
+        """See `core.features.FeatureExecutor`."""
+
+        def tell(raw: bytes) -> None:
+            progress = parse_progress(raw)
+            if on_progress is not None:
+                on_progress(progress)
+
+        body = tagged(RequestKind.FEATURES, feature_request_json(request))
+        return parse_feature_set(self.pool.run(media_fd, body, tell))
 
     def redact(
         self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None

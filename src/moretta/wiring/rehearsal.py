@@ -46,14 +46,14 @@ def rehearse(workshop: Workshop) -> None:
         instruments = workshop.instruments(request)
         instruments.tracker().update(_frame(0))
         instruments.still_tracker().update(_frame(0))
-        staged = replace(instruments, tracker=_StagedTracker, still_tracker=_StagedTracker)
-        analysis_json(analyse(_StagedReader(kind), request, staged))
+        staged = replace(instruments, tracker=StagedTracker, still_tracker=StagedTracker)
+        analysis_json(analyse(StagedReader(kind), request, staged))
 
 
 def rehearse_recognition(workshop: Workshop) -> None:
     """Find a face in noise, write a picture anew, and protect a made-up embedding under every scheme."""
     pixels = _frame(0).pixels
-    staged = _StagedTracker().update(_frame(0))[0]
+    staged = StagedTracker().update(_frame(0))[0]
     instruments = workshop.face_instruments()
     for detector in instruments.detectors:
         detector.detect(pixels)
@@ -91,10 +91,11 @@ def _frame(index: int) -> Frame:
     return Frame(pixels, index, int(index / _RATE_HZ * 1e9))
 
 
-class _StagedTracker:
+class StagedTracker:
     """Says that a face is in the middle of every frame."""
 
     def update(self, frame: Frame) -> list[TrackedFace]:
+        """The same face, a little moved."""
         random = np.random.default_rng(frame.index)
         angles = np.linspace(0, 40 * np.pi, 468)
         radii = np.linspace(5, 55, 468) + random.normal(0, 0.2, 468)
@@ -106,7 +107,7 @@ class _StagedTracker:
 
 
 @dataclass
-class _StagedReader:
+class StagedReader:
     """Noise to look at and to listen to."""
 
     kind: MediaKind
@@ -116,15 +117,18 @@ class _StagedReader:
 
     @property
     def info(self) -> MediaInfo:
+        """Of a short clip, or of a still."""
         moving = self.kind is MediaKind.VIDEO
         frames = _RATE_HZ * _SECONDS if moving else 1
         duration = float(_SECONDS) if moving else None
         return MediaInfo(self.kind, "rehearsal", _SIDE, _SIDE, frames, duration, _RATE_HZ, False, 0, moving, 0)
 
     def frames(self) -> Iterator[Frame]:
+        """Noise."""
         return (_frame(index) for index in range(self.info.frames))
 
     def audio(self) -> Iterator[AudioBlock]:
+        """Noise, a second at a time."""
         random = np.random.default_rng(0)
         for second in range(_SECONDS):
             noise = random.normal(0, 0.1, _SOUND_RATE_HZ).astype(np.float32)

@@ -15,6 +15,7 @@ class RequestKind(StrEnum):
     EMBED = "embed"
     COMPARE = "compare"
     REDACT = "redact"
+    FEATURES = "features"
 
 
 def tagged(kind: RequestKind, body: bytes) -> bytes:

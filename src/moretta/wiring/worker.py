@@ -14,9 +14,12 @@ from moretta.protection.schemes import protector
 from moretta.settings import Settings
 from moretta.use_cases.analyse import analyse
 from moretta.use_cases.embed import compare, embed
+from moretta.use_cases.features import measure_features
 from moretta.use_cases.redaction.redact import redact
 from moretta.vision.decode import DecodeOptions, open_media, warm_up
 from moretta.vision.encode import DescriptorMedia
+from moretta.wiring.feature_instruments import feature_instruments, rehearse_features
+from moretta.wiring.features_wire import feature_set_json, parse_feature_request
 from moretta.wiring.instruments import Workshop
 from moretta.wiring.recognising_wire import (
     compared_json,
@@ -51,6 +54,7 @@ def worker_handler() -> Handler:
     rehearse(workshop)
     rehearse_recognition(workshop)
     rehearse_redaction(workshop)
+    rehearse_features(workshop)
     return bench.handle
 
 
@@ -73,6 +77,8 @@ class _Bench:
                 return embedded_json(self._embed(media_fd, parse_embed_request(body)))
             case RequestKind.COMPARE:
                 return compared_json(self._compare(media_fd, body))
+            case RequestKind.FEATURES:
+                return self._features(media_fd, body, tell)
             case RequestKind.REDACT:
                 if output_fd is not None:
                     return self._redact(media_fd, output_fd, body, tell)
@@ -95,6 +101,16 @@ class _Bench:
 
         media = DescriptorMedia(media_fd, output_fd, self._limits)
         return redaction_json(redact(media, wanted, self._redaction, on_progress))
+
+    def _features(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
+        wanted = parse_feature_request(body)
+
+        def on_progress(progress: Progress) -> None:
+            tell(progress_json(progress))
+
+        reader = open_media(media_fd, self._limits, DecodeOptions())
+        instruments = feature_instruments(self._workshop, wanted)
+        return feature_set_json(measure_features(reader, wanted, instruments, on_progress))
 
     def _embed(self, media_fd: int, request: EmbedRequest) -> Embedded:
         embedder = self._workshop.embedder(request.terms.model_id)

@@ -78,21 +78,11 @@ class ExpressionMeter:
 
     def measure(self, mesh: Mesh, pose: Pose) -> Expression:
         """The expression of `mesh`; a broken mesh gives a face at rest."""
-        found = _shape(mesh, pose)
+        found = shape_of(mesh, pose)
         if not np.isfinite(found).all():
             return Expression()
-        rest = self._settled(found)
-        change = found - rest
-        values = np.array(
-            [
-                *(np.maximum(found[:2] / rest[:2] - SHUT_SHARE, 0) / (1 - SHUT_SHARE)),
-                *change[2:4],
-                max(found[4] - SHUT_GAP, 0.0),
-                change[5] / rest[5],
-                *change[6:],
-            ]
-        )
-        return _bounded(values)
+        values = moved_from_rest(found, self._settled(found))
+        return Expression(*(float(value) for value in values))
 
     def _settled(self, found: Floats64) -> Floats64:
         """The rest after one more shape."""
@@ -110,10 +100,15 @@ class ExpressionMeter:
         return self._rest
 
 
-def _bounded(values: Floats64) -> Expression:
+def moved_from_rest(shapes: Floats64, rest: Floats64) -> Floats64:
+    """The coefficients, in the order of `NAMES`, of shapes (..., 8) whose rest is `rest` (8,); bounded and rounded."""
+    change = shapes - rest
+    eyes = np.maximum(shapes[..., :2] / np.maximum(rest[:2], 1e-6) - SHUT_SHARE, 0) / (1 - SHUT_SHARE)
+    gap = np.maximum(shapes[..., 4:5] - SHUT_GAP, 0)
+    width = change[..., 5:6] / max(float(rest[5]), 1e-6)
+    values = np.concatenate([eyes, change[..., 2:4], gap, width, change[..., 6:]], axis=-1)
     extent = np.array(EXTENT)
-    rounded = np.round(np.clip(values, -extent, extent) * STEPS) / STEPS
-    return Expression(*(float(value) for value in rounded))
+    return np.asarray(np.round(np.clip(values, -extent, extent) * STEPS) / STEPS, np.float64)
 
 
 def blended(before: Expression, now: Expression, pace: float) -> Expression:
@@ -121,8 +116,13 @@ def blended(before: Expression, now: Expression, pace: float) -> Expression:
     return Expression(*(old + pace * (new - old) for old, new in zip(astuple(before), astuple(now), strict=True)))
 
 
-def _shape(mesh: Mesh, pose: Pose) -> Floats64:
-    """What the coefficients are made of, with the person's shape still in it, in the head's own frame and canonical cm."""
+def shape_of(mesh: Mesh, pose: Pose) -> Floats64:
+    """What the coefficients are made of, float64 (8,), with the person's shape still in it.
+
+    Eye aspect ratios, heights of the brows over the eyes, inner-lip gap over the mouth's width, that width, height of the
+    mouth's corners over the nose's base, length from the brow's middle to the chin; lengths in cm of the canonical face, in the
+    head's own frame. Never leaves the worker: it would tell people apart.
+    """
     points = mesh.points.astype(np.float64)
     upright = (points - points[168]) @ rotation_of(pose) * (1, -1, -1)
     eyes = upright[[RIGHT_CORNERS[0], LEFT_CORNERS[0]]]

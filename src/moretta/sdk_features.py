@@ -1,0 +1,116 @@
+"""The SDK's side of anonymised features: media in, movements without identity out.
+
+Belongs here: what a Python caller sees. Does not belong here: any step of the work.
+"""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from moretta.core.errors import NOT_PROCESSED, FieldError, MorettaError, RequestInvalid
+from moretta.core.features import FeatureExecutor, FeatureRequest, FeatureSet
+from moretta.core.ports import OnProgress
+from moretta.core.values import Profile
+from moretta.sdk import Source, media_in_memory, parse_profile
+from moretta.settings import Settings
+
+
+class FeatureExtractor:
+    """Measures anonymised features in a confined worker process that starts at the first call.
+
+    Use it as a context manager, or call `close()`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile | str = Profile.ACCURATE,
+        settings: Settings | None = None,
+        executor: FeatureExecutor | None = None,
+        door: str = "sdk:features",
+    ) -> None:
+        self._request = FeatureRequest(parse_profile(profile))
+        self._settings = settings or Settings()
+        self._executor = executor
+        self._door = door
+
+    def features(self, source: Source, on_progress: OnProgress | None = None) -> FeatureSet:
+        """How the faces of one video move, with their shape taken out.
+
+        Args:
+            source: a path, the bytes themselves, or an open binary file.
+            on_progress: called now and then with a `Progress`; what it raises ends the work.
+
+        Raises:
+            MediaError, NotFound, ModelMissing, SandboxUnavailable, TimeLimitExceeded, WorkerLost: as `Analyzer.analyze`.
+        """
+        fd = media_in_memory(source, self._settings.limits)
+        try:
+            result = self._running().features(fd, self._request, on_progress)
+        except NOT_PROCESSED:
+            raise
+        except BaseException as error:
+            self._count(_exit_status(error))
+            raise
+        finally:
+            os.close(fd)
+        self._count(0)
+        return result
+
+    def _count(self, exit_status: int) -> None:
+        """One usage record; durable before the result is returned."""
+        from moretta.wiring.service import opened
+
+        with opened(self._settings) as deployment:
+            deployment.meter.record(self._door, exit_status, deployment.company_id)
+
+    def _running(self) -> FeatureExecutor:
+        if self._executor is None:
+            from moretta.wiring.executor import start_executor
+
+            self._executor = start_executor(self._settings, workers=1)
+        return self._executor
+
+    def close(self) -> None:
+        """End the worker. Idempotent."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def file_bytes(features: FeatureSet, form: str) -> bytes:
+    """`features` as a file of the form `csv`, `json` or `parquet`, with the manifest of what was taken out and what leaks.
+
+    Raises:
+        RequestInvalid: another form.
+        ExtraMissing: Parquet without the extra `parquet`.
+    """
+    from moretta.wiring.feature_files import FileForm, features_file
+
+    try:
+        known = FileForm(form)
+    except ValueError:
+        forms = ", ".join(FileForm)
+        raise RequestInvalid(
+            f"expected a file that ends in one of {forms}; got another ending", field_errors=(FieldError("out", forms),)
+        ) from None
+    return features_file(features, known)
+
+
+def form_of(path: Path) -> str:
+    """The form that a file's ending asks for."""
+    return path.suffix.removeprefix(".").lower()
+
+
+def _exit_status(error: BaseException) -> int:
+    if isinstance(error, MorettaError):
+        return error.exit_code
+    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code
