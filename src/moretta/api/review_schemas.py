@@ -140,16 +140,18 @@ class PurposeView(BaseModel):
     review: int
     approval_required: bool
     real_time: bool
-    notice: str
+    notices: list[str]
+    recipients: list[str]
     medical_or_safety: str
 
 
 class PolicyView(BaseModel):
-    """The policy in force; `sha256` is that of its canonical form, as the log tells it."""
+    """The policy in force; `sha256` is that of its canonical form, as the log tells it; `countries` of the regions, as told."""
 
     version: str
     sha256: str
     controller: ControllerView
+    countries: dict[str, str]
     purposes: list[PurposeView]
 
 
@@ -197,6 +199,7 @@ def policy_view(policy: Policy) -> PolicyView:
         version=policy.version,
         sha256=policy.sha256,
         controller=ControllerView(name=controller.name, contact=controller.contact, dpo=controller.dpo),
+        countries=dict(policy.countries),
         purposes=[_purpose(one) for one in sorted(policy.purposes, key=lambda one: one.name)],
     )
 

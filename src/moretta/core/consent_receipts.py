@@ -40,11 +40,15 @@ _RIGHTS = ("eu-gdpr:A7-3", "eu-gdpr:A15", "eu-gdpr:A16", "eu-gdpr:A17", "eu-gdpr
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a record tells beside the consent: the notice that was shown, the collection as it was, who else gets the data."""
+    """What a record tells beside the consent: the notice that was shown, the collection as it was, who else gets the data.
+
+    `locations`: its regions, with their countries where they are told; `jurisdictions`: those countries.
+    """
 
     notice: Notice
     collection: Collection
     recipients: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
     jurisdictions: tuple[str, ...] = ()
 
 
@@ -69,7 +73,7 @@ def first_record(consent: Consent, around: Circumstances) -> bytes:
             "pii_controllers": [{"name": notice.controller, "role": "dpv:DataController"}],
             "collection_method": _METHODS[consent.method],
             "processing_method": ["dpv:Collect", "dpv:Store", "dpv:Match", "dpv:Erase"],
-            "storage_locations": sorted(collection.regions),
+            "storage_locations": list(around.locations or sorted(collection.regions)),
             "retention_period": "until withdrawn" if days is None else f"P{days}D",
             "recipients": list(around.recipients),
             "jurisdictions": list(around.jurisdictions),

@@ -127,7 +127,10 @@ class CollectionFacts:
 
 @dataclass(frozen=True, slots=True)
 class RegionFacts:
-    """A region of the deployment: what keeps its rows, photos and keys, in words without an address."""
+    """A region of the deployment: what keeps its rows, photos and keys, in words without an address.
+
+    `country`: ISO 3166-1 alpha-2, as the policy says; None: it does not.
+    """
 
     name: str
     is_home: bool
@@ -137,6 +140,7 @@ class RegionFacts:
     node: str
     parties: int
     replicas: tuple[str, ...]
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

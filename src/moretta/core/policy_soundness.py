@@ -68,6 +68,10 @@ def _faults(purpose: Purpose) -> list[str]:
             Action.PHOTO in purpose.actions and Output.PHOTO not in purpose.outputs,
             "it allows the action photo, so list photo in its outputs, or leave both out",
         ),
+        (
+            bool(purpose.notices) and not purpose.consent_required,
+            "it names the notices that people consent to, so it needs `consent_required = true`",
+        ),
         (not 13 <= purpose.adult_from <= 21, "expected `adult_from` between 13 (GDPR Art. 8(1)) and 21"),
         (not 0 <= purpose.review <= 2, "expected `review` of 0, 1 or 2 persons"),
         (

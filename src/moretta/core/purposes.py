@@ -5,7 +5,7 @@ policy can change (see `policy` as well).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -127,9 +127,10 @@ class Purpose:
     `regions`: where its collections may be; empty for every region of the deployment. `retention_days`: the longest time, None
     for no limit of the policy's own. `minors`: whether they may be enrolled; `adult_from`: the age in years from which somebody
     consents alone (GDPR Art. 8(1): 16, or from 13 where the state says so), as notices put it. `review`: how many persons must
-    confirm a match before it counts (0, 1 or 2). `real_time`: whether people may be identified as they pass. `notice`: the id of
-    the notice that they are shown. `medical_or_safety`: the documented reason for reading expressions at work or in education
-    (Regulation (EU) 2024/1689, Art. 5(1)(f)); empty for none.
+    confirm a match before it counts (0, 1 or 2). `real_time`: whether people may be identified as they pass. `notices`: the ids
+    of the notices, one for each language, of which a person must have consented to one; empty for whichever the collection
+    shows. `recipients`: who else receives data, as categories or by name (GDPR Art. 13(1)(e)). `medical_or_safety`: the
+    documented reason for reading expressions at work or in education (Regulation (EU) 2024/1689, Art. 5(1)(f)); empty for none.
     """
 
     name: str
@@ -146,7 +147,8 @@ class Purpose:
     review: int = 0
     approval_required: bool = False
     real_time: bool = False
-    notice: str = ""
+    notices: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     medical_or_safety: str = ""
 
     def fields(self) -> Mapping[str, object]:
@@ -166,7 +168,8 @@ class Purpose:
             "review": self.review,
             "approval_required": self.approval_required,
             "real_time": self.real_time,
-            "notice": self.notice,
+            "notices": sorted(self.notices),
+            "recipients": list(self.recipients),
             "medical_or_safety": self.medical_or_safety,
         }
 
@@ -182,11 +185,15 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A controller's purposes. `version` is the operator's own word for it."""
+    """A controller's purposes. `version` is the operator's own word for it.
+
+    `countries`: region and country of each (ISO 3166-1 alpha-2), where the operator says it.
+    """
 
     controller: Controller
     purposes: tuple[Purpose, ...]
     version: str = ""
+    countries: tuple[tuple[str, str], ...] = ()
     # Found once: each decision is logged with it.
     sha256: str = field(init=False, compare=False)
 
@@ -197,7 +204,22 @@ class Policy:
         """The policy as JSON; `sha256` is that of its canonical form, so comments and the order of a file do not count."""
         controller = {"name": self.controller.name, "contact": self.controller.contact, "dpo": self.controller.dpo}
         purposes = sorted((purpose.fields() for purpose in self.purposes), key=lambda purpose: str(purpose["name"]))
-        return {"controller": controller, "version": self.version, "purposes": purposes}
+        return {
+            "controller": controller,
+            "version": self.version,
+            "countries": dict(sorted(self.countries)),
+            "purposes": purposes,
+        }
+
+    def place(self, region: str) -> str:
+        """A region with its country, such as `eu (DE)`; without one where nobody said it."""
+        country = dict(self.countries).get(region)
+        return region if country is None else f"{region} ({country})"
+
+    def jurisdictions(self, regions: Iterable[str]) -> tuple[str, ...]:
+        """The countries of these regions, as far as they are told."""
+        known = dict(self.countries)
+        return tuple(sorted({known[region] for region in regions if region in known}))
 
     def purpose(self, name: str) -> Purpose | None:
         """The purpose of that name, or the one that stands for all others where there is such."""

@@ -8,6 +8,9 @@ Belongs here: the form of the file, strictly, and errors that name the key. Does
     name = "Example Ltd"
     contact = "privacy@example.com"
 
+    [countries]
+    eu = "DE"
+
     [[purposes]]
     name = "access control"
     basis = "a"
@@ -53,6 +56,9 @@ PRESETS = ("access-control", "checkout", "clinic", "event", "retail-statistics")
 MAX_BYTES = 1 << 20
 
 _Words = Annotated[str, Field(min_length=1, max_length=500)]
+_Region = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+# ISO 3166-1 alpha-2.
+_Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 class _Strict(BaseModel):
@@ -72,7 +78,7 @@ class _Purpose(_Strict):
     contexts: frozenset[Context]
     actions: frozenset[Action]
     retention_days: int | None = Field(None, strict=True)
-    regions: frozenset[Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]] = frozenset()
+    regions: frozenset[_Region] = frozenset()
     outputs: frozenset[Output] = frozenset()
     consent_required: bool = Field(True, strict=True)
     minors: Minors = Minors.ALLOWED
@@ -80,7 +86,8 @@ class _Purpose(_Strict):
     review: int = Field(0, strict=True)
     approval_required: bool = Field(False, strict=True)
     real_time: bool = Field(False, strict=True)
-    notice: Annotated[str, Field(max_length=64)] = ""
+    notices: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field((), max_length=100)
+    recipients: tuple[_Words, ...] = Field((), max_length=100)
     medical_or_safety: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -106,6 +113,7 @@ class _Expect(_Strict):
 class _File(_Strict):
     version: Annotated[str, Field(max_length=100)] = ""
     controller: _Controller
+    countries: dict[_Region, _Country] = Field(default_factory=dict, max_length=1000)
     purposes: list[_Purpose] = Field(max_length=1000)
     expect: list[_Expect] = Field(default_factory=list, max_length=100_000)
 
@@ -182,6 +190,7 @@ def parse_policy(content: bytes) -> PolicyFile:
         Controller(form.controller.name, form.controller.contact, form.controller.dpo),
         tuple(Purpose(**{name: getattr(one, name) for name in type(one).model_fields}) for one in form.purposes),
         form.version,
+        tuple(sorted(form.countries.items())),
     )
     wrong = faults(policy)
     if wrong:

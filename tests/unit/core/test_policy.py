@@ -206,7 +206,13 @@ def test_the_hash_is_of_what_a_policy_says_and_of_nothing_else() -> None:
     one, other = _purpose(), _purpose(name="ads")
     assert _policy(one, other).sha256 == _policy(other, one).sha256, "the order of purposes says nothing"
     assert _policy(one).sha256 != _policy(other).sha256
-    for change in ({"retention_days": 5}, {"review": 1}, {"minors": Minors.REFUSED}, {"notice": "n1"}):
+    for change in (
+        {"retention_days": 5},
+        {"review": 1},
+        {"minors": Minors.REFUSED},
+        {"notices": ("n1",)},
+        {"recipients": ("A",)},
+    ):
         assert _policy(_purpose(**change)).sha256 != _policy(one).sha256
 
 

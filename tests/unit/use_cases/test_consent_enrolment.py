@@ -1,6 +1,7 @@
 """Nobody is enrolled without a valid consent where the policy asks for one; with it, the consent says who they are."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,15 +9,21 @@ import pytest
 from tests.consents_place import Desk, a_desk
 from tests.recognition_rig import COMPANY
 
+from moretta.core.consent import ConsentState
 from moretta.core.errors import (
     ConsentExpired,
     ConsentRequired,
     ConsentWithdrawn,
     MorettaError,
     NodeUnavailable,
+    NoticeChanged,
     SubjectMismatch,
 )
+from moretta.core.policy import BUILT_IN
 from moretta.core.recognition import Enrolled
+from moretta.use_cases.consent.facade import Consents
+from moretta.use_cases.guard import Guard
+from moretta.use_cases.recognition import Recognition
 
 
 @pytest.fixture
@@ -87,3 +94,27 @@ def test_a_withdrawn_person_is_found_by_no_search_even_before_they_are_erased(de
     desk.erasure.fails = None
     desk.consents.sweep()
     assert desk.place.recognition.persons(COMPANY, collection_id) == []
+
+
+def test_where_the_policy_names_notices_a_consent_to_another_carries_nobody(tmp_path: Path) -> None:
+    with a_desk(tmp_path / "place") as desk:
+        collection_id = desk.collection.collection_id
+        german = desk.consents.add_notice(COMPANY, collection_id, language="de", controller="Beispiel", text="Text\n")
+        before = desk.on_paper()
+        ours = replace(BUILT_IN.purposes[0], name="access", consent_required=True, notices=(german.notice_id,))
+        means = replace(desk.place.means, clock=desk.clock, guard=Guard(replace(BUILT_IN, purposes=(ours,))))
+        desk.place.recognition = Recognition(means)
+        desk.consents = Consents(replace(desk.means, recognition=means))
+        desk.untouched_by(lambda: _enrolled(desk, consent_id=before.consent_id), NoticeChanged)
+        refused = desk.untouched_by(desk.on_paper, NoticeChanged)
+        assert refused.code == "consent.notice_changed"
+        consent = desk.on_paper(notice_sha256=german.sha256)
+        enrolled = _enrolled(desk, consent_id=consent.consent_id)
+        newer = desk.consents.add_notice(COMPANY, collection_id, language="de", controller="Beispiel", text="Neu\n")
+        assert newer.notice_id == german.notice_id
+        added = desk.place.recognition.add_faces(COMPANY, enrolled.person_id, [desk.place.fd("erika/2")])
+        assert isinstance(added[0], Enrolled), "another version of the same notice"
+        again = desk.on_paper(person_id=before.person_id, notice_sha256=newer.sha256)
+        assert _enrolled(desk, "frida/1", consent_id=again.consent_id).person_id == before.person_id
+        # Saying no needs no certain notice.
+        assert desk.consents.refuse(COMPANY, collection_id, desk.notice.sha256).state is ConsentState.REFUSED

@@ -16,6 +16,7 @@ from moretta.core.consent_receipts import RECEIPT_TYPE
 from moretta.core.documents import Trust, Verified
 from moretta.core.errors import NotFound, PersonErased, ProofRejected
 from moretta.core.jws import compact, parsed
+from moretta.core.policy import BUILT_IN
 from moretta.keys.signing import SeedSigner, is_signed_by
 from moretta.wiring.consent_receipts import receipt_verifier, receipts_over
 
@@ -60,6 +61,19 @@ def test_a_receipt_of_each_way_to_consent_verifies_with_the_public_key_alone(des
     assert desk.notice.sha256 in told
     assert (SCAN in told) is (way == "paper")
     assert ("signed it" in told) is (way != "paper")
+
+
+def test_a_receipt_tells_recipients_and_countries_as_the_policy_names_them(tmp_path: Path) -> None:
+    anything = BUILT_IN.purposes[0]
+    policy = replace(
+        BUILT_IN,
+        purposes=(replace(anything, name="access", recipients=("Guards Ltd",)),),
+        countries=(("local", "DE"), ("us", "US")),
+    )
+    with a_desk(tmp_path / "place", policy=policy) as desk:
+        told = _payload(_file(desk, desk.on_paper()))["record"]["processing"]
+        assert (told["recipients"], told["jurisdictions"]) == (["Guards Ltd"], ["DE"])
+        assert told["storage_locations"] == ["local (DE)"]
 
 
 def test_a_receipt_has_the_fields_of_27560_in_the_terms_of_the_data_privacy_vocabulary(desk: Desk) -> None:

@@ -97,6 +97,23 @@ def test_the_records_tell_of_what_is_configured_and_change_with_it(tmp_path: Pat
         assert "30 days" in told
 
 
+def test_recipients_and_countries_are_told_where_the_policy_names_them(tmp_path: Path) -> None:
+    named = replace(ACCESS, recipients=("Guards Ltd, who watch the door", "courts | on request"))
+    policy = replace(POLICY, purposes=(named,), countries=(("local", "DE"),))
+    with an_office(tmp_path / "one", policy=policy) as office:
+        told, page = office.documents.ropa(COMPANY), office.documents.notice_page(office.notice.notice_id)
+        assert "| Recipients | Guards Ltd, who watch the door, courts \\| on request |" in told
+        assert "| nowhere | DE |" in told
+        assert "the country of region" not in told
+        assert "<td>region local (DE)</td>" in page
+        assert "Guards Ltd, who watch the door, courts | on request" in page
+    with an_office(tmp_path / "two") as office:
+        missing = office.documents.ropa(COMPANY).rpartition("## Missing")[2]
+        assert "the country of region local" in missing
+        assert "the recipients, or categories of them, of access" in missing
+        assert "nobody is named" in office.documents.notice_page(office.notice.notice_id)
+
+
 def test_what_is_not_known_is_said_to_be_missing_and_nothing_is_guessed(tmp_path: Path) -> None:
     with an_office(tmp_path, policy=BUILT_IN) as office:
         told = office.documents.ropa(COMPANY)

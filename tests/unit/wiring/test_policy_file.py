@@ -48,6 +48,14 @@ contexts = ["access_control"]
 actions = ["enrol", "verify"]
 retention_days = 30
 """
+NO_CONSENT = """
+[[purposes]]
+name = "count"
+basis = "f"
+contexts = ["retail"]
+actions = ["read"]
+consent_required = false
+"""
 
 
 def _refused(text: str | bytes) -> RequestInvalid:
@@ -63,6 +71,18 @@ def test_a_file_says_what_its_values_are() -> None:
     assert (purpose.contexts, purpose.actions) == ({Context.ACCESS_CONTROL}, {Action.ENROL, Action.VERIFY})
     assert (purpose.regions, purpose.outputs, purpose.review) == ({"eu"}, {Output.PHOTO}, 2)
     assert (purpose.minors, purpose.adult_from, purpose.consent_required) == (Minors.GUARDIAN, 18, True)
+
+
+def test_a_file_names_countries_recipients_and_notices() -> None:
+    more = 'recipients = ["Guards Ltd"]\nnotices = ["not_local_1", "not_local_2"]\n'
+    policy = parse_policy((HEAD + '[countries]\nus = "US"\neu = "DE"\nfr = "FR"\n' + PURPOSE + more).encode()).policy
+    [purpose] = policy.purposes
+    assert (purpose.recipients, purpose.notices) == (("Guards Ltd",), ("not_local_1", "not_local_2"))
+    assert policy.jurisdictions(["us", "eu", "elsewhere"]) == ("DE", "US")
+    assert (policy.place("eu"), policy.place("elsewhere")) == ("eu (DE)", "elsewhere")
+    bare = parse_policy((HEAD + PURPOSE).encode()).policy
+    assert bare.jurisdictions(["eu"]) == ()
+    assert bare.sha256 != policy.sha256
 
 
 def test_comments_and_order_do_not_change_the_hash() -> None:
@@ -85,6 +105,10 @@ def test_comments_and_order_do_not_change_the_hash() -> None:
         (HEAD + PURPOSE + "consent_required = 1\n", "purposes.0.consent_required"),
         (HEAD + PURPOSE + 'consent_required = "no"\n', "purposes.0.consent_required"),
         (HEAD + PURPOSE + 'regions = ["EU"]\n', "purposes.0.regions"),
+        (HEAD + '[countries]\neu = "Germany"\n' + PURPOSE, "countries.eu"),
+        (HEAD + '[countries]\nEU = "DE"\n' + PURPOSE, "countries.EU"),
+        (HEAD + PURPOSE + 'recipients = "Guards Ltd"\n', "purposes.0.recipients"),
+        (HEAD + PURPOSE + 'notices = [""]\n', "purposes.0.notices"),
         (PURPOSE, "controller"),
         (HEAD, "purposes"),
         (HEAD + PURPOSE + '[[expect]]\naction = "search"\n', "expect.0.decision"),
@@ -105,6 +129,7 @@ def test_another_form_is_refused_by_the_name_of_its_key(text: str, field: str) -
         (HEAD + PURPOSE.replace('condition = "a"\n', ""), "Art. 9(2)"),
         (HEAD + PURPOSE.replace("retention_days = 30\n", ""), "Art. 5(1)(e)"),
         (HEAD + PURPOSE + "consent_required = false\n", "Art. 7(1)"),
+        (HEAD + NO_CONSENT + 'notices = ["not_1"]\n', "names the notices"),
         (HEAD + PURPOSE + "review = 3\n", "review"),
         (HEAD + PURPOSE.replace('["access_control"]', "[]"), "contexts"),
         (HEAD.replace('"A"', '" "') + PURPOSE, "controller"),

@@ -17,6 +17,7 @@ from moretta.core.consent import (
     ConsentDetails,
     ConsentMethod,
     ConsentState,
+    Notice,
     require_sha256,
 )
 from moretta.core.consent_proof import KeyProof, PaperProof, PasskeyProof, Proof, Proved
@@ -36,6 +37,7 @@ from moretta.use_cases.consent.challenges import (
 )
 from moretta.use_cases.consent.means import ConsentMeans
 from moretta.use_cases.consent.notices import require_shown
+from moretta.use_cases.consent.validity import require_named
 from moretta.use_cases.guard import Standing
 from moretta.use_cases.recognition.acts import by_whom
 from moretta.use_cases.recognition.means import Region
@@ -66,9 +68,9 @@ def give(means: ConsentMeans, company_id: str, agreement: Agreement) -> Consent:
     _require_sound(agreement, now)
     region, collection = means.recognition.opened(company_id, agreement.collection_id)
     challenge = _challenge(region, company_id, agreement, now)
-    around = Circumstances(
-        require_shown(region, collection, agreement.notice_sha256), collection, means.recipients, means.jurisdictions
-    )
+    notice = require_shown(region, collection, agreement.notice_sha256)
+    require_named(means.recognition.guard.policy.purpose(collection.purpose), notice)
+    around = _around(means, collection, notice)
     require_member(region, collection, agreement.person_id)
     found = Standing(consent=True, age=agreement.age, guardian=bool(agreement.guardian))
     means.recognition.guard.on(collection, Action.ENROL, standing=lambda: found)
@@ -104,7 +106,7 @@ def refuse(
         method=ConsentMethod.NONE,
         given_at=now,
     )
-    record = first_record(consent, Circumstances(notice, collection, means.recipients, means.jurisdictions))
+    record = first_record(consent, _around(means, collection, notice))
     key = None if person_id is None else region.cipher.opened(person_id, region.store.subject_key(person_id))
     entry = _entry(EntryKind.CONSENT_REFUSED, consent, record, key, now)
     return region.consents.keep(NewConsent(consent, record), [entry])
@@ -122,6 +124,19 @@ def log_entry(kind: EntryKind, consent: Consent, document: bytes, key: SubjectKe
         nonce,
         b"" if key is None else subject_commitment(key.key, key.subject_id, nonce),
         content_commitment(nonce, document),
+    )
+
+
+def _around(means: ConsentMeans, collection: Collection, notice: Notice) -> Circumstances:
+    """What the policy says beside the consent."""
+    policy = means.recognition.guard.policy
+    purpose = policy.purpose(collection.purpose)
+    return Circumstances(
+        notice,
+        collection,
+        () if purpose is None else purpose.recipients,
+        tuple(policy.place(region) for region in sorted(collection.regions)),
+        policy.jurisdictions(collection.regions),
     )
 
 

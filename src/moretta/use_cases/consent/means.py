@@ -31,8 +31,7 @@ class Erasure(Protocol):
 class ConsentMeans:
     """Everything that consent needs.
 
-    `passkeys` is None where the settings name no origin of pages for subjects. `recipients` and `jurisdictions` are told in
-    receipts.
+    `passkeys` is None where the settings name no origin of pages for subjects.
     """
 
     recognition: Means
@@ -40,8 +39,6 @@ class ConsentMeans:
     passkeys: Passkeys | None
     erasure: Erasure
     log_proof: LogProof
-    recipients: tuple[str, ...] = ()
-    jurisdictions: tuple[str, ...] = ()
 
     def home(self, some_id: str, kind: IdKind) -> Region:
         """The region that an id names. Raises `NotFound`."""

@@ -7,9 +7,17 @@ says so, see `use_cases.guard`).
 from collections.abc import Sequence
 from datetime import datetime
 
-from moretta.core.consent import Age, Consent, ConsentState
+from moretta.core.consent import Age, Consent, ConsentState, Notice
 from moretta.core.consent_store import ConsentStore
-from moretta.core.errors import ConsentError, ConsentExpired, ConsentRequired, ConsentWithdrawn, SubjectMismatch
+from moretta.core.errors import (
+    ConsentError,
+    ConsentExpired,
+    ConsentRequired,
+    ConsentWithdrawn,
+    NoticeChanged,
+    SubjectMismatch,
+)
+from moretta.core.purposes import Purpose
 from moretta.core.recognition import Collection
 from moretta.use_cases.guard import Standing
 
@@ -24,18 +32,52 @@ def require_consent(store: ConsentStore, company_id: str, person_id: str, purpos
     return valid_one(store.of_person(company_id, person_id), purpose, now)
 
 
-def standing(store: ConsentStore, company_id: str, person_id: str | None, purpose: str, now: datetime) -> Standing:
-    """As the guard asks: raises as `require_consent`, but that nothing on record is no error but no consent."""
+def standing(
+    store: ConsentStore, company_id: str, person_id: str | None, purpose: str, now: datetime, meant: Purpose | None
+) -> Standing:
+    """As the guard asks: raises as `require_consent`, but that nothing on record is no error but no consent.
+
+    `meant` is the policy's purpose of that name; where it names notices, a consent to another one is none.
+
+    Raises:
+        NoticeChanged: there is a valid consent, and it was given on another notice.
+    """
     if person_id is None:
         return Standing()
+    consents = store.of_person(company_id, person_id)
     try:
-        consent = require_consent(store, company_id, person_id, purpose, now)
+        consent = valid_one(consents, purpose, now)
     except ConsentRequired:
         return Standing()
+    if meant is not None and meant.notices:
+        consent = _on_named(store, consents, meant, purpose, now)
     details = consent.details
     if details is None:
         return Standing(consent=True, age=Age.UNKNOWN)
     return Standing(consent=True, age=details.age, guardian=bool(details.guardian))
+
+
+def require_named(purpose: Purpose | None, notice: Notice) -> None:
+    """Raises `NoticeChanged` where the purpose names notices, and this is none of them."""
+    if purpose is not None and purpose.notices and notice.notice_id not in purpose.notices:
+        raise NoticeChanged(
+            "expected a consent to a notice that the policy names for this purpose; show that one and ask again, or change the "
+            "policy"
+        )
+
+
+def _on_named(store: ConsentStore, consents: Sequence[Consent], meant: Purpose, purpose: str, now: datetime) -> Consent:
+    """The newest valid one on a notice that the purpose names, whichever version; raises as `require_named`."""
+    refused: NoticeChanged | None = None
+    for one in consents:
+        if one.purpose == purpose and one.is_valid(now):
+            try:
+                require_named(meant, store.notice_with(one.company_id, one.collection_id, one.notice_sha256))
+            except NoticeChanged as error:
+                refused = error
+                continue
+            return one
+    raise refused or _none()
 
 
 def person_of(store: ConsentStore, collection: Collection, consent_id: str, now: datetime) -> str:

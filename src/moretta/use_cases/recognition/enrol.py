@@ -143,7 +143,8 @@ def _require_allowed(means: Means, region: Region, collection: Collection, wishe
 
     def standing() -> Standing:
         company_id, now = collection.company_id, means.clock()
-        return validity.standing(region.consents, company_id, wishes.person_id, collection.purpose, now)
+        meant = means.guard.policy.purpose(collection.purpose)
+        return validity.standing(region.consents, company_id, wishes.person_id, collection.purpose, now, meant)
 
     if wishes.import_item is None:
         means.guard.on(collection, Action.ENROL, named=purpose, outputs=outputs, standing=standing)

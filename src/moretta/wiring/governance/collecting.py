@@ -3,6 +3,8 @@
 Belongs here: asking regions, policy, settings and measurements. Does not belong here: any text.
 """
 
+from dataclasses import replace
+
 from moretta import __version__
 from moretta.core.governance import CollectionFacts, CompanyCounts, DeploymentFacts, RegionFacts
 from moretta.core.policy import BUILT_IN, Controller, Policy
@@ -30,7 +32,7 @@ def deployment_facts(means: Means, settings: Settings, company_id: str) -> Deplo
         policy_version=policy.version,
         policy_sha256=policy.sha256,
         purposes=policy.purposes,
-        regions=region_facts(settings),
+        regions=region_facts(settings, policy),
         collections=tuple(found),
         counts=_summed([means.regions[name].facts.company_counts(company_id, now) for name in sorted(means.regions)]),
         sandbox=settings.sandbox,
@@ -65,12 +67,14 @@ def named_controller(policy: Policy) -> Controller | None:
     return None if policy.controller.name == BUILT_IN.controller.name else policy.controller
 
 
-def region_facts(settings: Settings) -> tuple[RegionFacts, ...]:
-    """The regions as the settings plan them, without an address."""
+def region_facts(settings: Settings, policy: Policy = BUILT_IN) -> tuple[RegionFacts, ...]:
+    """The regions as the settings plan them, without an address, and in which country the policy says that they are."""
     file = settings.regions_file
     plan = local_plan(settings.data_dir) if file is None else read_regions(file)
     alone = settings if file is None else None
-    return tuple(_region(name, plan.regions[name], alone) for name in sorted(plan.regions))
+    told = dict(policy.countries)
+    found = [_region(name, plan.regions[name], alone) for name in sorted(plan.regions)]
+    return tuple(replace(one, country=told.get(one.name)) for one in found)
 
 
 def _region(name: str, plan: RegionPlan, alone: Settings | None) -> RegionFacts:

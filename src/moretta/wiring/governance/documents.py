@@ -80,12 +80,13 @@ class GovernanceDocuments:
     def notice_page(self, notice_id: str) -> str:
         """The second-layer notice as HTML: the notice's own words and what the configuration says. Raises `NotFound`."""
         notice = self._published(notice_id)
-        facts = self._collection(notice)
+        facts, policy = self._collection(notice), self.means.guard.policy
         return page(
             "notice.html",
             notice=notice,
             text=prose(notice.text),
             facts=facts,
+            places=[policy.place(one) for one in (facts.collection.home, *sorted(facts.collection.replicas))],
             bases=BASES,
             conditions=CONDITIONS,
             controller=self._controller(),
