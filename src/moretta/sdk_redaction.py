@@ -85,8 +85,7 @@ class Redactor:
         if isinstance(target, str | os.PathLike):
             check_place(Path(target))
         scope, tracks = chosen_tracks(only, exempt)
-        seed = secrets.randbits(_SEED_BITS)
-        request = RedactionRequest(self._method, scope, tracks, self._sound, check, seed)
+        request = RedactionRequest(self._method, scope, tracks, self._sound, check, new_seed())
         redaction, fd = self._counted(source, request, on_progress)
         try:
             leak = leak_of(redaction) if strict else None
@@ -181,6 +180,11 @@ def chosen_tracks(only: Iterable[int] | None, exempt: Iterable[int] | None) -> t
     if exempt is not None:
         return Scope.ALL_BUT, frozenset(TrackId(each) for each in exempt)
     return Scope.ALL, frozenset()
+
+
+def new_seed() -> int:
+    """A seed that nobody can guess: noise that is known could be taken away again."""
+    return secrets.randbits(_SEED_BITS)
 
 
 def leak_of(redaction: Redaction) -> LeakFound | None:

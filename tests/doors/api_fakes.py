@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
-from people_fakes import FakePeople
+from tests.doors.people_fakes import FakePeople
 
 from moretta.api.app import create_app
 from moretta.api.services import ApiSettings, Json, Readiness, ReadinessCheck, Services, WorkerCounts
@@ -28,7 +28,8 @@ from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
 from moretta.core.policy import built_in
 from moretta.core.ports import OnProgress
-from moretta.core.values import MediaKind, Profile
+from moretta.core.redaction import HiddenTrack, LeakReport, Redaction, RedactionRequest
+from moretta.core.values import MediaKind, Profile, TrackId
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 MP4 = b"\x00\x00\x00\x20ftypisom" + bytes(2048)
@@ -58,6 +59,30 @@ class FakeExecutor:
         if self.keep_digests:
             self.digests.append(hashlib.sha256(os.pread(media_fd, size, 0)).hexdigest())
         return self.behave(on_progress) or an_analysis(size)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakeRedacter:
+    """Answers with the media itself, as if every face of it had been hidden; does what the test says before."""
+
+    behave: Callable[[OnProgress | None], LeakReport | None] = lambda _: None
+    requests: list[RedactionRequest] = field(default_factory=list)
+
+    def redact(
+        self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None
+    ) -> tuple[Redaction, int]:
+        self.requests.append(request)
+        report = self.behave(on_progress) or LeakReport(1, 1, 0, 0.0)
+        size = 0 if request.follow_only else os.fstat(media_fd).st_size
+        fd = os.memfd_create("output")
+        os.write(fd, os.pread(media_fd, size, 0))
+        track = HiddenTrack(TrackId(1), 0.0, 0.0, 1, exempt=False)
+        sound = None if request.follow_only else request.sound
+        checked = report if request.check and not request.follow_only else None
+        return Redaction(request.method, 64, 48, 1, 0.0, sound, "png", size, (track,), checked), fd
 
     def close(self) -> None:
         pass
@@ -133,6 +158,7 @@ class House:
     ) -> None:
         self.now = datetime(2025, 1, 31, 12, tzinfo=UTC)
         self.executor = FakeExecutor(behave)
+        self.redacter = FakeRedacter()
         self.keys = FakeKeys(lambda: self.now)
         self.meter = FakeMeter()
         self.people = FakePeople()
@@ -140,6 +166,7 @@ class House:
         self.ready = True
         self.services = Services(
             executor=self.executor,
+            redactions=self.redacter,
             keys=self.keys,
             meter=self.meter,
             usage=self.meter,

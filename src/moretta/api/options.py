@@ -58,7 +58,7 @@ def read_options(
     if profile is None and "profile" in form:
         profile = _profile(form["profile"])
     if run_async is None and "async" in form:
-        run_async = _flag("async", form["async"])
+        run_async = flag("async", form["async"])
     if run_async is None:
         run_async = "respond-async" in {part.split(";")[0].strip().lower() for part in (prefer or "").split(",")}
     wanted = _features(features) if features is not None else DEFAULT_FEATURES
@@ -102,7 +102,8 @@ def _profile(word: str) -> Profile:
         raise RequestInvalid("An unknown profile.", field_errors=(wrong,)) from None
 
 
-def _flag(name: str, word: str) -> bool:
+def flag(name: str, word: str) -> bool:
+    """Whether `word` says yes. Raises `RequestInvalid` where it says neither yes nor no."""
     word = word.strip().lower()
     if word in _YES | _NO:
         return word in _YES

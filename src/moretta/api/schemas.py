@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from moretta.api.people_jobs import DeletionResult, ImportResult, RenewalResult
 from moretta.api.problems import Problem, problem_fields
+from moretta.api.redaction_results import RedactionResult
 from moretta.core.analysis import Analysis, FaceReport, MediaInfo, ModelUse, Notice, Progress
 from moretta.core.jobs import Job, JobState
 from moretta.core.keys import ApiKeyInfo, Scope
@@ -32,7 +33,8 @@ class Detection:
 class JobView(BaseModel):
     """A job of the caller's company. `result` is filled once it has succeeded, `error` once it has failed.
 
-    What the result is goes by `endpoint`: an analysis, an import, what was made anew of a collection, or who was erased with one.
+    What the result is goes by `endpoint`: an analysis, a redaction, an import, what was made anew of a collection, or who was
+    erased with one.
     """
 
     id: str
@@ -43,7 +45,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     expires_at: datetime | None
     progress: Progress | None
-    result: Analysis | ImportResult | RenewalResult | DeletionResult | None = None
+    result: Analysis | RedactionResult | ImportResult | RenewalResult | DeletionResult | None = None
     error: Problem | None = None
 
 
@@ -142,7 +144,9 @@ def job_view(job: Job, request_id: str, *, with_result: bool = True) -> JobView:
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         progress=job.progress,
-        result=cast(Analysis | ImportResult | RenewalResult | DeletionResult | None, job.result if with_result else None),
+        result=cast(
+            Analysis | RedactionResult | ImportResult | RenewalResult | DeletionResult | None, job.result if with_result else None
+        ),
         error=Problem.model_validate(error) if error is not None else None,
     )
 

@@ -19,6 +19,7 @@ from moretta.core.metering import UsageCount
 from moretta.core.policy import BUILT_IN, Policy
 from moretta.core.ports import Executor
 from moretta.core.published_log import PublishedLog
+from moretta.core.redaction import RedactionExecutor
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.retention import Retention
@@ -102,6 +103,7 @@ class ApiSettings:
     `rate_per_s` and `rate_burst` shape the token bucket of each key. Results and idempotent answers live `*_ttl_s`, in memory.
     A call takes `enrol_photos` of one person, or `import_photos` with a list of `manifest_bytes` (about 500 bytes a photo).
     `photo_link_s`: how long the address of a stored photo is good.
+    `redaction_ttl_s`: how long redacted media waits to be fetched.
     """
 
     inline_video_bytes: int = 8 * 1024 * 1024
@@ -125,6 +127,7 @@ class ApiSettings:
     import_photos: int = 500
     manifest_bytes: int = 256 * 1024
     photo_link_s: float = 60.0
+    redaction_ttl_s: float = 3600.0
 
 
 class GovernanceDocuments(Protocol):
@@ -161,6 +164,7 @@ class Services:
 
     `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
     that is not the operator's own. `whitepaper()` is Markdown.
+    `redactions` hides faces.
     `reviews` and `approvals` what people decide about it, `consents` what subjects do; without one,
     its addresses are not there. `log(region)` is the transparency log of a region, or of the default one. `policy` is the one
     in force. `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several
@@ -186,6 +190,7 @@ class Services:
     worker_counts: Callable[[], WorkerCounts] | None = None
     log: Callable[[str | None], PublishedLog] | None = None
     settings: ApiSettings = field(default_factory=ApiSettings)
+    redactions: RedactionExecutor | None = None
     reviews: Reviews | None = None
     approvals: Approvals | None = None
     consents: Consents | None = None

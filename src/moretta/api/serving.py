@@ -77,6 +77,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
     own = {deployment.company_id, local_company_id(deployment.engine)}
     return Services(
         executor=executor,
+        redactions=executor,
         people=Recognition(means),
         reviews=Reviews(means),
         approvals=Approvals(means),

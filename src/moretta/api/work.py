@@ -7,6 +7,7 @@ Does not belong here: addresses, the shape of answers.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -23,6 +24,8 @@ from moretta.core.errors import NOT_PROCESSED, Cancelled, MorettaError
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.ports import OnProgress
 from moretta.use_cases.jobs import JobBoard
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,8 @@ class Desk:
 
 
 async def while_connected(
-    request: Request, work: Callable[[OnProgress], Analysis], limiter: anyio.CapacityLimiter
-) -> Analysis:
+    request: Request, work: Callable[[OnProgress], Result], limiter: anyio.CapacityLimiter
+) -> Result:
     """The result of `work`, run in a thread; its progress callback cancels it once the caller has gone away.
 
     Work that had ended by then keeps its result: it has been counted, and a repetition with an idempotency key gets it.
@@ -97,7 +100,7 @@ async def while_connected(
         finally:
             stop.set()  # Also where the server cancels the request in order to end.
 
-    outcome: Analysis | Exception
+    outcome: Result | Exception
     async with anyio.create_task_group() as group:
         group.start_soon(watch)
         try:

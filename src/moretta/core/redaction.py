@@ -77,7 +77,7 @@ class FaceToHide:
 
 # How far beyond each side of a face's box a `Redactor` may draw, as a share of the box's width and height; what it draws
 # farther out is not written.
-REACH = 0.25
+REACH = 0.6
 
 
 class Redactor(Protocol):

@@ -11,6 +11,8 @@ import numpy as np
 from moretta.core.redaction import FaceToHide, Method, Redaction, RedactionRequest, Redactor
 from moretta.core.values import Face, Pixels, TrackId
 from moretta.use_cases.redaction.instruments import RedactionInstruments
+from moretta.use_cases.redaction.plan import tightened
+from moretta.vision.avatar import Avatar
 from moretta.vision.cuts import CutDetector
 from moretta.vision.encode.warm import warm_up
 from moretta.vision.gaze import gaze_direction
@@ -26,16 +28,16 @@ HIDING_SCORE = 0.15
 # docs/model-cards/centerface.md: .5 gives no false face on photographs. The check counts from there on.
 CHECKING_SCORE = 0.5
 # px of the longer side: 640 finds 726 of 799 faces of crowds (the same card); the larger finds small ones too.
-SIDE, CAREFUL_SIDE = 640, 1280
+LEAST_SIDE, SIDE, CAREFUL_SIDE = 320, 640, 1280
 _SIDE = 160
 
 
 def redaction_instruments(workshop: Workshop) -> RedactionInstruments:
     """The instruments of redactions, from the workshop's models."""
     return RedactionInstruments(
-        detector=workshop.face_detector(HIDING_SCORE, SIDE),
+        detector=_Sized(workshop, HIDING_SCORE),
         careful=workshop.face_detector(HIDING_SCORE, CAREFUL_SIDE),
-        check=workshop.face_detector(CHECKING_SCORE, SIDE),
+        check=_Sized(workshop, CHECKING_SCORE),
         check_careful=workshop.face_detector(CHECKING_SCORE, CAREFUL_SIDE),
         follower=PatchFollower(),
         cuts=CutDetector,
@@ -44,12 +46,23 @@ def redaction_instruments(workshop: Workshop) -> RedactionInstruments:
     )
 
 
+class _Sized:
+    """A `FaceDetector` that makes no picture larger than it is: that costs time and shows nothing that was not there."""
+
+    def __init__(self, workshop: Workshop, score: float) -> None:
+        self._workshop, self._score = workshop, score
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        side = min(SIDE, max(LEAST_SIDE, *pixels.shape[:2]))
+        return self._workshop.face_detector(self._score, side).detect(pixels)
+
+
 def _redactor(method: Method, seed: int) -> Redactor:
     makers: dict[Method, Callable[[], Redactor]] = {
         Method.BLUR: lambda: BlurRedactor(seed),
         Method.MOSAIC: lambda: MosaicRedactor(seed),
         Method.SOLID: SolidRedactor,
-        Method.AVATAR: lambda: BlurRedactor(seed),
+        Method.AVATAR: lambda: Avatar(seed),
     }
     return makers[method]()
 
@@ -57,7 +70,7 @@ def _redactor(method: Method, seed: int) -> Redactor:
 def _described(workshop: Workshop, pixels: Pixels, face: FaceToHide) -> FaceToHide:
     """`face` with mesh, pose, gaze and openness, where a mesh fits."""
     height, width = pixels.shape[:2]
-    mesh = workshop.mesh_of_face(pixels, Face(face.box, face.landmarks, 1.0))
+    mesh = workshop.mesh_of_face(pixels, Face(tightened(face.box), face.landmarks, 1.0))
     if mesh.presence < LEAST_PRESENCE:
         return face
     return FaceToHide(

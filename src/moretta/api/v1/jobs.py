@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from moretta.api.auth import Guard
 from moretta.api.openapi import GUARDED, problems
 from moretta.api.problems import problem_body, request_id_of
+from moretta.api.redaction_results import REDACTIONS
 from moretta.api.schemas import JobPage, JobView, job_view, to_json
 from moretta.api.v1.analysis import ANALYZE, DETECT
 from moretta.core.errors import FieldError, MorettaError, NotFound, RequestInvalid
@@ -22,7 +23,7 @@ from moretta.core.keys import ApiKeyInfo, Scope
 from moretta.use_cases.jobs import JobBoard
 
 JobId = Annotated[str, Path(max_length=64, examples=["job_0123456789abcdef01234567"])]
-_ANALYSES = frozenset({ANALYZE, DETECT})
+_ANALYSES = frozenset({ANALYZE, DETECT, REDACTIONS})
 # Where the browser's EventSource should wait before it reconnects.
 RETRY_MS = 2000
 EVENTS_DESCRIPTION = """`progress`, `warning`, then one `result` or `error`, after which the stream ends; a `heartbeat`

@@ -33,6 +33,8 @@ LEAST_ALIKE = 0.75
 MEMORY_S = 1.0
 # Frames between two looks of the larger detector; between them weaker detections and looks carry on.
 CAREFUL_EVERY = 12
+# px: pictures of a longer side up to this show the smaller detector nearly all that the larger one would see.
+CAREFUL_FROM = 800
 # Frame rates from which every second frame is looked at: a face moves little in 33 ms, and the places between are interpolated.
 ALTERNATE_FROM_FPS = 24.0
 _AT_ONCE = 6
@@ -72,13 +74,20 @@ class Looking:
         detector: looks at every frame, or every second.
         careful: looks now and then beside it; its faces count where the other has none.
         alternate: whether every second frame is enough.
+        still: whether the frames are pictures of their own, each of which is looked at by both.
     """
 
     def __init__(
-        self, detector: FaceDetector, careful: FaceDetector | None, cuts: Cuts, follower: FaceFollower, alternate: bool
+        self,
+        detector: FaceDetector,
+        careful: FaceDetector | None,
+        cuts: Cuts,
+        follower: FaceFollower,
+        alternate: bool,
+        still: bool,
     ) -> None:
         self._detector, self._careful, self._cuts, self._follower = detector, careful, cuts, follower
-        self._alternate = alternate
+        self._alternate, self._still = alternate, still
 
     def over(self, frames: Iterator[Frame]) -> Iterator[_Looked]:
         """Every frame with what was found in it; None where nobody looked."""
@@ -87,7 +96,8 @@ class Looking:
             since_careful = CAREFUL_EVERY
             for frame in frames:
                 cut = self._cuts.cut_before(frame.pixels)
-                carefully = self._careful is not None and (cut or since_careful >= CAREFUL_EVERY)
+                carefully = self._careful is not None and (self._still or cut or since_careful >= CAREFUL_EVERY)
+                carefully = carefully and (self._still or max(frame.pixels.shape) > CAREFUL_FROM)
                 looks = not self._alternate or cut or frame.index % 2 == 0
                 future = None
                 if looks:
@@ -152,6 +162,7 @@ class Finder:
         self._past.append(now)
 
     def _associate(self, now: _Past, faces: list[Face], scale: float) -> None:
+        self._active = [track for track in self._active if now.index - track.last_detected <= self._memory]
         claimed = set()
         for track, column in _pairs(self._active, now.index, faces):
             if column < 0:
@@ -165,7 +176,6 @@ class Finder:
         for face in left:
             if face.detection_score >= BEGIN_SCORE:
                 self._begin(face, now, scale)
-        self._active = [track for track in self._active if now.index - track.last_detected <= self._memory]
 
     def _follow_on(self, track: Track, now: _Past, scale: float) -> None:
         """The detector does not see it: by its looks, from the last picture in which it was."""

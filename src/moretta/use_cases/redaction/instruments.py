@@ -3,7 +3,7 @@
 Belongs here: the one bundle of ports and functions. Does not belong here: any implementation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,4 +39,3 @@ class RedactionInstruments:
     describe: Callable[[Pixels, FaceToHide], FaceToHide]
     redactor: Callable[[Method, int], Redactor]
     needs_mesh: frozenset[Method] = frozenset({Method.AVATAR})
-    still_detectors: Sequence[FaceDetector] = ()

@@ -78,7 +78,8 @@ def _looking(reader: MediaReader, instruments: RedactionInstruments, *, hiding: 
     detector = instruments.detector if hiding else instruments.check
     careful = instruments.careful if hiding else instruments.check_careful
     alternate = hiding and info.kind is MediaKind.VIDEO and rate >= ALTERNATE_FROM_FPS and not info.variable_frame_rate
-    return Looking(detector, careful, instruments.cuts(), instruments.follower, alternate), rate
+    still = info.kind is MediaKind.IMAGE
+    return Looking(detector, careful, instruments.cuts(), instruments.follower, alternate, still), rate
 
 
 @contextmanager

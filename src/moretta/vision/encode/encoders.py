@@ -40,7 +40,7 @@ _WEBM_FALLBACK = "libvpx-vp9"
 # Constant quality that viewers hold for transparent or close to it: CRF 18-23 of x264 and 20-25 of x265 are those projects' own
 # words for it, 31 of VP9 and 30 of SVT-AV1 those of their guides for 720p. Speed: presets that keep up with two cores.
 _QUALITY: Mapping[str, Mapping[str, str]] = {
-    "libx264": {"preset": "veryfast", "crf": "20", "a53cc": "0"},
+    "libx264": {"preset": "veryfast", "crf": "18", "a53cc": "0"},
     "libx265": {"preset": "superfast", "crf": "22", "x265-params": "log-level=none"},
     "libvpx": {"deadline": "realtime", "cpu-used": "6", "crf": "10"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "crf": "28", "row-mt": "1"},

@@ -96,6 +96,7 @@ class StillSequence:
         with self._opened() as image:
             for index in range(self.count):
                 image.seek(index)
+                image.load()  # WebP tells a frame's length only then.
                 lasts = int(image.info.get("duration") or _DEFAULT_FRAME_MS) if self.count > 1 else 0
                 lasts = 1000 if self.found is Format.TIFF else lasts
                 upright = ImageOps.exif_transpose(image) if index == 0 or self.found is Format.TIFF else image.copy()
