@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,25 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Chrome"]:
         yield started
     finally:
         started.quit()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    if npm is None:
+        missing("there is no npm here, which axe-core comes from")
+    packed = subprocess.run(
+        [str(npm), "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120, check=False
+    )
+    found = list(folder.glob("axe-core-*.tgz"))
+    if packed.returncode or not found:
+        missing("axe-core could not be fetched with npm pack")
+    with tarfile.open(found[0]) as archive:
+        script = archive.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode()
 
 
 @pytest.fixture

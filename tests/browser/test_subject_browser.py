@@ -2,16 +2,13 @@
 
 import json
 import os
-import shutil
-import subprocess
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.conftest import DESK, PHONE, missing
+from tests.browser.conftest import DESK, PHONE
 from tests.recognition_rig import COMPANY
 from tests.rights_rig import trust_of
 from tests.subject_place import Home
@@ -50,25 +47,6 @@ def visitor(driver: "Chrome", home: Home) -> Iterator["Visitor"]:
     visitor.screen(DESK, dark=False)
     yield visitor
     driver.delete_all_cookies()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core."""
-    folder = tmp_path_factory.mktemp("axe")
-    npm = shutil.which("npm")
-    if npm is None:
-        missing("there is no npm here, which axe-core comes from")
-    packed = subprocess.run(
-        [str(npm), "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120, check=False
-    )
-    found = list(folder.glob("axe-core-*.tgz"))
-    if packed.returncode or not found:
-        missing("axe-core could not be fetched with npm pack")
-    with tarfile.open(found[0]) as archive:
-        script = archive.extractfile("package/axe.min.js")
-        assert script is not None
-        return script.read().decode()
 
 
 def test_a_passkey_signs_a_consent_and_withdrawing_takes_as_many_clicks(visitor: "Visitor", home: Home) -> None:
