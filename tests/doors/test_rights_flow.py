@@ -190,7 +190,9 @@ def test_rectification_puts_words_right_and_a_wrong_face_with_a_receipt(office: 
     assert (done["state"], done["outcome"]) == ("fulfilled", "put right")
     person = office.call("GET", f"/v1/persons/{anna}").json()
     assert (person["name"], person["attributes"]) == ("Wilhelmina Q.", {"desk": "5"})
-    assert office.told(EntryKind.RECTIFIED) == [{"collection": office.collection_id, "fields": "name,attributes"}]
+    clerk = office.house.keys.authenticate(office.clerk).key_id
+    facts = {"by": clerk, "collection": office.collection_id, "fields": "name,attributes"}
+    assert office.told(EntryKind.RECTIFIED) == [facts]
 
     (old,) = office.call("GET", f"/v1/persons/{anna}/faces").json()["data"]
     files = {"file": ("b.jpg", photo("berta/1"), "image/jpeg")}
