@@ -1,6 +1,7 @@
 """`moretta docs`: write the generated documents."""
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ def generated_documents() -> dict[str, str]:
     from moretta.wiring.governance.documents import evidence_map
     from moretta.wiring.whitepaper import whitepaper
 
+    receipts = files("moretta") / "schemas" / "consent-receipt.schema.json"
     rows = [
         f"| `MORETTA_{name.upper()}` | {_default(field.default, field.default_factory)} | {field.description} |"
         for name, field in Settings.model_fields.items()
@@ -34,6 +36,7 @@ def generated_documents() -> dict[str, str]:
         "EVIDENCE.md": evidence_map(),
         "reference/settings.md": head + table + "\n".join(rows) + "\n",
         "reference/analysis.schema.json": json.dumps(analysis_schema(), indent=2, sort_keys=True) + "\n",
+        "reference/consent-receipt.schema.json": receipts.read_text("utf-8"),
     }
 
 

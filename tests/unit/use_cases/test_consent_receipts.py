@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from tests.consent_rig import Authenticator, Ed25519Subject, P256Subject
 from tests.consents_place import SCAN, Desk, a_desk
@@ -102,6 +105,50 @@ def test_a_receipt_has_the_fields_of_27560_in_the_terms_of_the_data_privacy_voca
     assert {"time", "type", "state", "validity"} <= set(record["event"])
     # What is the person's own stands in the declaration alone, which goes with their key.
     assert "mother" not in json.dumps(record)
+
+
+SCHEMA = json.loads((files("moretta") / "schemas" / "consent-receipt.schema.json").read_text("utf-8"))
+
+
+def test_every_kind_of_receipt_has_the_form_of_the_published_schema(desk: Desk) -> None:
+    schema = jsonschema_rs.validator_for(SCHEMA)
+    signed = desk.signed(Ed25519Subject())
+    refused = desk.consents.refuse(COMPANY, desk.collection.collection_id, desk.notice.sha256)
+    ending = desk.on_paper(guardian="mother", expires_at=desk.clock() + timedelta(hours=1))
+    kinds = [_file(desk, one) for one in (signed, desk.touched(Authenticator()), desk.on_paper(), refused, ending)]
+    desk.consents.withdraw(COMPANY, signed.consent_id)
+    desk.clock.offset = timedelta(hours=2)
+    desk.consents.sweep()
+    kinds += [_file(desk, signed), _file(desk, ending)]
+    states = {_payload(one)["record"]["event"]["state"] for one in kinds}
+    assert states == {"dpv:ConsentGiven", "dpv:ConsentRefused", "dpv:ConsentWithdrawn", "dpv:ConsentExpired"}
+    for one in kinds:
+        schema.validate(_payload(one))
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        (("record", "header", "pii_principal_id"), "Erika"),
+        (("record", "processing", "jurisdictions"), ["Germany"]),
+        (("record", "processing", "rights"), ["dpv:NoSuchTerm"]),
+        (("record", "event", "state"), "given"),
+        (("record", "processing", "privacy_notice", "sha256"), "ab"),
+        (("declaration", "name"), "Erika"),
+    ],
+)
+def test_the_schema_refuses_what_no_receipt_says(desk: Desk, path: tuple[str, ...], wrong: object) -> None:
+    payload = _payload(_file(desk, desk.on_paper()))
+    part = payload
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = wrong
+    assert not jsonschema_rs.validator_for(SCHEMA).is_valid(payload)
+
+
+def test_the_schema_is_published_as_it_is_in_the_package() -> None:
+    published = Path(__file__).parents[3] / "docs" / "reference" / "consent-receipt.schema.json"
+    assert json.loads(published.read_text("utf-8")) == SCHEMA
 
 
 def test_each_event_has_its_receipt_and_the_first_one_goes_with_the_person(desk: Desk) -> None:
