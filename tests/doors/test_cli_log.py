@@ -10,6 +10,7 @@ from command_line import Moretta
 
 from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.notes import parse_note
+from moretta.core.signing import fingerprint
 from moretta.keys.signing import SeedSigner
 from moretta.settings import Settings
 from moretta.wiring.own_keys import opened_ledger
@@ -52,8 +53,11 @@ def test_a_proof_verifies_with_nothing_but_the_public_key(moretta: Moretta, kept
     for given in (key, _bare(key)):
         told = moretta("verify", proof, "--key", given, **elsewhere)
         assert told.status == 0, told.err
+        assert f"fingerprint of the key (SHA-256): {fingerprint(bytes.fromhex(_bare(key)))}" in told.out
         assert "entry 4 of the log moretta/local/" in told.out
         assert "begins with the earlier checkpoint" in told.out
+    (tmp_path / "bare").write_text(f"{_bare(key)}\n")
+    assert moretta("verify", proof, "--key", tmp_path / "bare", **elsewhere).status == 0
     (tmp_path / "key").write_text(f"{key}\n")
     assert moretta("verify", proof, "--key", tmp_path / "key", **elsewhere).status == 0
     assert moretta("verify", kept, "--key", key, **elsewhere).status == 0

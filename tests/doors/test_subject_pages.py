@@ -21,6 +21,7 @@ from moretta.core.errors import PersonErased
 from moretta.core.ledger import EntryKind
 from moretta.core.recognition import PersonState
 from moretta.core.rights import RequestedBy, RequestState, Right
+from moretta.core.signing import fingerprint
 from moretta.ledger.certificates import verify_certificate
 from moretta.use_cases.consent.give import Agreement
 from moretta.use_cases.retention.holds import place
@@ -200,7 +201,9 @@ def test_an_erased_person_sees_a_certificate_that_verifies_and_nothing_else(home
     assert json.loads(document)["certificate_id"] in shown
     assert verify_certificate(document, trust_of(home.place)).statements
     assert b"Anna" not in document
-    assert visitor.get("/me/verify").status_code == 200
+    told, key = visitor.get("/me/verify").text, trust_of(home.place).keys[0]
+    assert key.hex() in told
+    assert fingerprint(key) in told
     for address in ("/me", "/me/consent", "/me/searches", "/me/rights", "/me/photos", "/me/correct", "/me/erase"):
         assert visitor.get(address).headers["location"] == "/me/erased"
 

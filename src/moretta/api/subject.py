@@ -263,7 +263,7 @@ def _certificate(desk: SubjectDesk, visit: Visit, _: Request) -> Response:
 
 
 def _verify(desk: SubjectDesk, visit: Visit, _: Request) -> Response:
-    return page(desk, "verify", visit)
+    return page(desk, "verify", visit, keys=desk.pages.keys(visit))
 
 
 def _sign(desk: SubjectDesk, visit: Visit, _: Request, form: Mapping[str, str]) -> Response:

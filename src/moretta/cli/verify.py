@@ -13,6 +13,7 @@ import typer
 from moretta.cli.people import STDIN, Json, Purpose
 from moretta.core.documents import Trust
 from moretta.core.errors import RequestInvalid
+from moretta.core.signing import fingerprint
 from moretta.settings import Settings
 
 
@@ -48,6 +49,7 @@ def verify(
 
     found = verified(_read(what), trust_in(key) if key else _own())
     typer.echo(f"holds: {found.type}, signed by {found.public_key.hex()}")
+    typer.echo(f"  fingerprint of the key (SHA-256): {fingerprint(found.public_key)}")
     for statement in found.statements:
         typer.echo(f"  {statement}")
 

@@ -92,6 +92,12 @@ class SigningKeys(Protocol):
         """Make a new key, endorsed by the one before it, whose private half is forgotten; `entries` are logged with it."""
 
 
+def fingerprint(public_key: bytes) -> str:
+    """What people compare of a public key: its SHA-256 in hexadecimal, in 16 groups of four."""
+    text = hashlib.sha256(public_key).hexdigest()
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
 def signing_key_id(public_key: bytes) -> str:
     """The id of a signing key: `ed25519_` and the first 8 bytes of the SHA-256 of the public key in hexadecimal."""
     return f"ed25519_{hashlib.sha256(public_key).digest()[:_KEY_ID_BYTES].hex()}"

@@ -16,7 +16,7 @@ from moretta.use_cases.consent.give import Agreement
 from moretta.use_cases.subject import access, own
 from moretta.use_cases.subject.access import Visit
 from moretta.use_cases.subject.means import SubjectMeans
-from moretta.use_cases.subject.own import About, Certified
+from moretta.use_cases.subject.own import About, Certified, PublishedKey
 
 SEARCHES_A_PAGE = 50
 
@@ -115,6 +115,10 @@ class OwnPages:
     def archive(self, visit: Visit) -> bytes:
         """Everything that is held of the person, as a signed ZIP."""
         return own.archive(self._means, visit)
+
+    def keys(self, visit: Visit) -> list[PublishedKey]:
+        """The public keys that sign what is proved to the person, the present one first; also for who was erased."""
+        return own.keys(self._means, visit)
 
     def certificate(self, visit: Visit) -> Certified | None:
         """The certificate of the person's erasure; None while it is being made. Raises `NotFound` where they are there."""

@@ -17,6 +17,7 @@ from moretta.core.errors import NotFound, PersonErased
 from moretta.core.recognition import Collection, FaceRecord, IdKind, Person, PersonState
 from moretta.core.retention import RetentionRule
 from moretta.core.rights import Right, RightsRequest
+from moretta.core.signing import fingerprint
 from moretta.use_cases.consent.challenges import Asked
 from moretta.use_cases.consent.end import Ended
 from moretta.use_cases.consent.give import Agreement
@@ -54,6 +55,15 @@ class Certified:
     certificate_id: str
     document: bytes = field(repr=False)
     fields: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A public key in hexadecimal, since when it signs, and what of it people compare (`core.signing.fingerprint`)."""
+
+    public_key: str
+    fingerprint: str
+    made_at: str
 
 
 def about(means: SubjectMeans, seen: Visit) -> About:
@@ -174,6 +184,12 @@ def certificate(means: SubjectMeans, seen: Visit) -> Certified | None:
         fields = cast(Mapping[str, object], json.loads(kept.document))
         return Certified(kept.certificate_id, kept.document, fields)
     raise NotFound("nothing of you was erased, so there is no certificate")
+
+
+def keys(means: SubjectMeans, seen: Visit) -> list[PublishedKey]:
+    """See `OwnPages.keys`."""
+    history = means.recognition.home(seen.person_id, IdKind.PERSON).signing.history()
+    return [PublishedKey(one.public_key.hex(), fingerprint(one.public_key), one.made_at) for one in reversed(history)]
 
 
 def _me(means: SubjectMeans, seen: Visit) -> tuple[Region, Person]:
