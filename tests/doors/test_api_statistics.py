@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from moretta.api.app import create_app
 from moretta.core.keys import Scope
-from moretta.core.statistics import Charge, LiveFigures, Measure, Release, Table
+from moretta.core.statistics import Alarm, AlarmKind, Charge, LiveFigures, Measure, Release, Table
 from moretta.storage.database import open_database
 from moretta.storage.statistics.budgets import SqlBudgetStore
 from moretta.storage.statistics.releases import SqlReleaseStore
@@ -142,6 +142,20 @@ def test_the_same_figures_leave_as_csv_parquet_and_for_prometheus(house: House, 
     assert tuple(table.column_names) == COLUMNS
     assert [tuple(row.values()) for row in table.to_pylist()] == exported
     assert read_table(io.BytesIO(parquet([]))).num_rows == 0
+
+
+def test_alarms_are_listed_the_newest_first(house: House, reader: str, engine: Engine) -> None:
+    store = SqlReleaseStore(engine, COMPANY)
+    for minutes in (5, 30, 30):
+        store.keep_alarm(
+            Alarm("shop", FIRST + timedelta(minutes=minutes), AlarmKind.CROWDING, "door/all", 70 + minutes, 50.0)
+        )
+    found = get(house, "/v1/stats/alarms?site=shop", reader)["data"]
+    assert [(one["time"], one["kind"], one["value"]) for one in found] == [
+        ("2025-01-31T08:30:00Z", "crowding", 100),
+        ("2025-01-31T08:05:00Z", "crowding", 75),
+    ]
+    is_problem(house.call("GET", "/v1/stats/alarms?site=shop", token=house.stranger), 404, "not_found")
 
 
 def test_reading_spends_nothing(house: House, reader: str, engine: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from moretta.core.statistics import MEASURES, DayBudget, Measure
+from moretta.core.statistics import MEASURES, Alarm, AlarmKind, DayBudget, Measure
 from moretta.use_cases.statistics import Figure, LiveSite, Point, Series, Step
 
 Value = Annotated[int | None, Field(description="Null: too small to be shown.")]
@@ -77,6 +77,23 @@ class SiteList(BaseModel):
     data: list[SiteView]
 
 
+class AlarmView(BaseModel):
+    """A released figure went over what the site's operator set."""
+
+    site: str
+    time: datetime
+    kind: AlarmKind
+    place: str
+    value: Annotated[int, Field(description="The noisy figure.")]
+    threshold: float
+
+
+class AlarmList(BaseModel):
+    """Alarms, the newest first."""
+
+    data: list[AlarmView]
+
+
 class BudgetView(BaseModel):
     """What may be spent on any one visit of a site's day, and what was."""
 
@@ -121,6 +138,13 @@ def live_view(live: LiveSite) -> LiveView:
         for (place, measure), figures in live.figures.items()
     ]
     return LiveView(site=live.site, day=live.day, time=live.time, confidence=live.confidence, data=data)
+
+
+def alarm_view(alarm: Alarm) -> AlarmView:
+    """As the API shows it."""
+    return AlarmView(
+        site=alarm.site, time=alarm.time, kind=alarm.kind, place=alarm.place, value=alarm.value, threshold=alarm.threshold
+    )
 
 
 def budget_view(budget: DayBudget) -> BudgetView:

@@ -133,6 +133,23 @@ def export(
 
 
 @app.command()
+def alarms(site: SiteName, since: Since = None, until: Until = None, as_json: Json = False) -> None:
+    """When released figures went over what the site file sets: crowding, loitering, unusual flow."""
+    first, last = _span(since, until)
+    with _statistics() as statistics:
+        found = statistics.alarms(site, first, last)
+    for one in found:
+        time = to_second(one.time)
+        if as_json:
+            told = {"time": time, "kind": one.kind, "place": one.place, "value": one.value, "threshold": one.threshold}
+            typer.echo(json.dumps({"site": site, **told}))
+        else:
+            typer.echo(f"{time}  {one.kind}  {one.place}: {one.value}, set {one.threshold:g}")
+    if not found and not as_json:
+        typer.echo("no alarms")
+
+
+@app.command()
 def budgets(
     site: Annotated[str | None, typer.Argument(help="Of this site; left out: of all.")] = None,
     days: Annotated[int, typer.Option(min=1, max=400, help="How many days back.")] = 30,

@@ -249,6 +249,26 @@ class LiveFigures:
     tables: tuple[Table, ...]
 
 
+class AlarmKind(StrEnum):
+    """Why somebody is called."""
+
+    CROWDING = "crowding"
+    LOITERING = "loitering"
+    FLOW = "flow"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A released figure went over what the site's operator set. `value` is the noisy figure; nothing is about one person."""
+
+    site: str
+    time: datetime
+    kind: AlarmKind
+    place: str
+    value: int
+    threshold: float
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What is spent before noise is drawn. `partition` None: on all visits of the day; otherwise on those of that partition
@@ -317,6 +337,12 @@ class ReleaseStore(Protocol):
 
     def keep_live(self, figures: LiveFigures) -> None:
         """Replace the session's last live figures of that day."""
+
+    def keep_alarm(self, alarm: Alarm) -> None:
+        """Store it durably; the same one again changes nothing."""
+
+    def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
+        """The alarms of [first, last), the newest first."""
 
     def live(self, site: str) -> Sequence[LiveFigures]:
         """The last live figures of each session of the site's last day."""

@@ -26,6 +26,9 @@ _SUMS = (Measure.DWELL_TIME, Measure.ATTENTION_TIME, Measure.CROWDING)
 # Beyond that, days are bars: a week of hours is 168 of them.
 _HOURS_UNTIL = timedelta(days=2)
 
+# A page is for a look; `moretta stats alarms` lists all.
+_MOST_ALARMS = 20
+
 SPANS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 
 
@@ -89,6 +92,7 @@ class StatisticsPageMaker:
             live=live,
             charts=_charts(series, whole, place, step),
             sums=[(MEASURES[m], figures) for m in _SUMS if (figures := _of(whole[m].points, place))],
+            alarms=statistics.alarms(site, first, until)[:_MOST_ALARMS],
             budgets=[
                 (budget, spent_strip(f"{budget.spent:g} of {budget.limit:g} spent", budget.spent, budget.limit))
                 for budget in reversed(statistics.budgets(site, *days))

@@ -77,4 +77,18 @@ statistics_live = Table(
     PrimaryKeyConstraint("company_id", "site", "partition", "day"),
 )
 
-tables: tuple[Table, ...] = (privacy_budgets, privacy_charges, statistics_releases, statistics_live)
+# When a released figure went over what the operator set.
+statistics_alarms = Table(
+    "statistics_alarms",
+    service_metadata,
+    Column("company_id", String, nullable=False),
+    Column("site", String, nullable=False),
+    Column("time", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("value", Integer, nullable=False),
+    Column("threshold", Double, nullable=False),
+    PrimaryKeyConstraint("company_id", "site", "time", "kind", "place"),
+)
+
+tables: tuple[Table, ...] = (privacy_budgets, privacy_charges, statistics_releases, statistics_live, statistics_alarms)

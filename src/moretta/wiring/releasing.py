@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from moretta.core.errors import BudgetExhausted
-from moretta.core.statistics import BudgetStore, LiveFigures, Release, ReleaseStore
+from moretta.core.statistics import Alarm, BudgetStore, LiveFigures, Release, ReleaseStore
 from moretta.statistics.keeper import Plan
+from moretta.use_cases.statistics import AlarmWatch, alarms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Outcome:
     plan: Plan
     made: Release | LiveFigures | None
     refused: BudgetExhausted | None = None
+    alarms: tuple[Alarm, ...] = ()
 
 
 def release_due(
@@ -29,8 +31,12 @@ def release_due(
     budgets: BudgetStore,
     releases: ReleaseStore,
     day_epsilon: float,
+    watch: AlarmWatch | None = None,
 ) -> list[Outcome]:
-    """Spend for each plan, have it made, and keep it; where the budget is exhausted, nothing is made of that plan."""
+    """Spend for each plan, have it made, and keep it; where the budget is exhausted, nothing is made of that plan.
+
+    `watch` looks for alarms in what was made; they are kept, too.
+    """
     outcomes = []
     for plan in plans:
         try:
@@ -44,5 +50,8 @@ def release_due(
             made = releases.keep(made)
         else:
             releases.keep_live(made)
-        outcomes.append(Outcome(plan, made))
+        alarms = tuple(alarms_of(watch, [made])) if watch is not None else ()
+        for alarm in alarms:
+            releases.keep_alarm(alarm)
+        outcomes.append(Outcome(plan, made, alarms=alarms))
     return outcomes

@@ -14,6 +14,7 @@ from moretta.statistics.keeper import Keeper
 from moretta.statistics.noise import OpenDpLaplace
 from moretta.statistics.simulation import Crowd
 from moretta.statistics.visits import Step, VisitMeter
+from moretta.use_cases.statistics import AlarmWatch
 from moretta.wiring.releasing import Outcome, release_due
 
 # As `vision` would see them: 640x480.
@@ -51,16 +52,19 @@ def simulate(
     meters = {
         view.camera: VisitMeter(view, site.alarms.loitering_s, number, len(views)) for number, view in enumerate(views)
     }
+    watch = AlarmWatch(site, releases)
     visits, asked_s = 0, start_s
     for scene in Crowd(site, people_per_hour, seed).scenes(start_s, end_s):
         visits += _count(keeper, meters[scene.camera].observe(scene.time_s, scene.sightings, _ASPECT))
         if scene.time_s - asked_s >= _ASKED_EVERY_S:
             asked_s = scene.time_s
-            outcomes = release_due(keeper.tick(asked_s), keeper.make, budgets, releases, site.privacy.day_epsilon)
+            outcomes = release_due(
+                keeper.tick(asked_s), keeper.make, budgets, releases, site.privacy.day_epsilon, watch
+            )
             if outcomes:
                 yield Told(asked_s, visits, tuple(outcomes))
     visits += sum(_count(keeper, meter.finish()) for meter in meters.values())
-    outcomes = release_due(keeper.close(end_s), keeper.make, budgets, releases, site.privacy.day_epsilon)
+    outcomes = release_due(keeper.close(end_s), keeper.make, budgets, releases, site.privacy.day_epsilon, watch)
     yield Told(end_s, visits, tuple(outcomes))
 
 

@@ -70,6 +70,7 @@ PURPOSE = {
     "searches": "Each search and verification: when, under which purpose, by which API key, how many were compared.",
     "segments": "Packed galleries: which rows each holds, and the digest of its encrypted file.",
     "signing_keys": "The region's signing keys: public halves, and the active private half encrypted under a master key.",
+    "statistics_alarms": "When a released figure of a watched site went over what you set.",
     "statistics_live": "Live counters of watched sites as last released, with noise: nobody can be found in them.",
     "statistics_releases": "Released statistics of watched sites, with noise: nobody can be found in them.",
     "subject_keys": "Each person's own data key, encrypted under a master key that is not in this database.",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moretta.core.errors import NotFound
-from moretta.core.statistics import DayBudget, LiveFigures, Measure, Release, Table
+from moretta.core.statistics import Alarm, AlarmKind, DayBudget, LiveFigures, Measure, Release, Table
 from moretta.pages.interval_charts import Bar, interval_bars, spent_strip
 from moretta.pages.statistics import StatisticsPageMaker
 from moretta.use_cases.statistics import Statistics
@@ -32,6 +32,12 @@ class Releases:
 
     def live(self, site: str) -> list[LiveFigures]:
         return [self._live] if self._live.tables else []
+
+    def alarms(self, site: str, first: datetime, last: datetime) -> list[Alarm]:
+        return [Alarm("shop", NOON, AlarmKind.CROWDING, "door/all", 77, 40.0)]
+
+    def keep_alarm(self, alarm: Alarm) -> None:
+        raise AssertionError("a page keeps nothing")
 
     def keep(self, release: Release) -> Release:
         raise AssertionError("a page keeps nothing")
@@ -79,6 +85,7 @@ def test_each_figure_is_drawn_with_its_interval_and_a_small_one_is_not_drawn() -
     assert "<strong>14</strong>" in html and "8 to 20" in html
     assert re.search(r"7200</td><td class=\"number\">6300 and 8100", html)
     assert "1.5 of 2 spent" in html
+    assert re.search(r"crowding</td><td>door/all</td><td class=\"number\">77", html)
     assert html.count('class="interval"') == 1 + 6  # visits, and the cells of the histogram that are shown
 
 

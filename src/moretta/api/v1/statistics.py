@@ -14,11 +14,13 @@ from moretta.api.auth import Guard
 from moretta.api.openapi import PEOPLE, problems
 from moretta.api.services import StatisticsOf
 from moretta.api.statistics_schemas import (
+    AlarmList,
     BudgetList,
     LiveView,
     SeriesView,
     SiteList,
     SiteView,
+    alarm_view,
     budget_view,
     live_view,
     series_view,
@@ -40,6 +42,7 @@ Until = Annotated[AwareDatetime | None, Query(alias="to", description="Left out:
 def add_statistics_routes(app: FastAPI, desk: Desk, statistics: StatisticsOf, may_read: Guard) -> None:
     """Add the addresses to `app`."""
     _add_overview(app, desk, statistics, may_read)
+    _add_alarms(app, desk, statistics, may_read)
     _add_export(app, desk, statistics, may_read)
     _add_series(app, desk, statistics, may_read)
     _add_budgets(app, desk, statistics, may_read)
@@ -67,6 +70,22 @@ def _add_overview(app: FastAPI, desk: Desk, statistics: StatisticsOf, may_read: 
     async def get_live(key: Annotated[ApiKeyInfo, Depends(may_read)], site: SiteName) -> Response:
         found = await anyio.to_thread.run_sync(statistics(key.company_id).live, site, limiter=desk.inline)
         return json_response(LiveView, live_view(found))
+
+
+def _add_alarms(app: FastAPI, desk: Desk, statistics: StatisticsOf, may_read: Guard) -> None:
+    @app.get(
+        f"{STATS}/alarms",
+        operation_id="listStatisticsAlarms",
+        tags=["statistics"],
+        summary="When released figures went over what the operator set: crowding, loitering, unusual flow",
+        responses={200: {"model": AlarmList}, **problems(*PEOPLE)},
+    )
+    async def list_alarms(
+        key: Annotated[ApiKeyInfo, Depends(may_read)], site: SiteName, since: Since = None, until: Until = None
+    ) -> Response:
+        begin, end = _span(desk.services.clock(), since, until)
+        found = await anyio.to_thread.run_sync(statistics(key.company_id).alarms, site, begin, end, limiter=desk.inline)
+        return json_response(AlarmList, AlarmList(data=[alarm_view(one) for one in found]))
 
 
 def _add_export(app: FastAPI, desk: Desk, statistics: StatisticsOf, may_read: Guard) -> None:

@@ -10,9 +10,9 @@ from datetime import date, datetime
 from sqlalchemy import Engine, Row, func, select
 
 from moretta.core.clock import from_second, to_second
-from moretta.core.statistics import LiveFigures, Measure, Release, Table
+from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, Table
 from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing, writing_rows
-from moretta.storage.tables_statistics import statistics_live, statistics_releases
+from moretta.storage.tables_statistics import statistics_alarms, statistics_live, statistics_releases
 from moretta.storage.upsert import insert_into
 
 
@@ -80,6 +80,25 @@ class SqlReleaseStore:
             LiveFigures(
                 row.site, date.fromisoformat(row.day), from_second(row.time), row.partition, _as_tables(row.tables)
             )
+            for row in rows
+        ]
+
+    def keep_alarm(self, alarm: Alarm) -> None:
+        """As `ReleaseStore.keep_alarm`."""
+        words = {"company_id": self._company_id, "site": alarm.site, "kind": alarm.kind.value, "place": alarm.place}
+        row = {**words, "time": to_second(alarm.time), "value": alarm.value, "threshold": alarm.threshold}
+        with writing_rows(self._engine) as connection:
+            connection.execute(insert_into(connection, statistics_alarms).values(row).on_conflict_do_nothing())
+
+    def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
+        """As `ReleaseStore.alarms`."""
+        c = statistics_alarms.c
+        mine = (c.company_id == self._company_id, c.site == site)
+        query = select(statistics_alarms).where(*mine, c.time >= to_second(first), c.time < to_second(last))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(c.time.desc(), c.kind, c.place)).all()
+        return [
+            Alarm(row.site, from_second(row.time), AlarmKind(row.kind), row.place, row.value, row.threshold)
             for row in rows
         ]
 

@@ -1,5 +1,6 @@
 """Anonymous statistics as their readers ask for them."""
 
+from moretta.use_cases.statistics.alarms import AlarmWatch, alarms_of
 from moretta.use_cases.statistics.query import Figure, LiveSite, Point, Series, Statistics, Step
 
-__all__ = ["Figure", "LiveSite", "Point", "Series", "Statistics", "Step"]
+__all__ = ["AlarmWatch", "Figure", "LiveSite", "Point", "Series", "Statistics", "Step", "alarms_of"]

@@ -15,6 +15,7 @@ from moretta.core.intervals import CONFIDENCE, half_width, shown
 from moretta.core.statistics import (
     MEASURES,
     TABLED,
+    Alarm,
     BudgetStore,
     DayBudget,
     LiveFigures,
@@ -124,6 +125,13 @@ class Statistics:
             tables.setdefault((table.place, table.measure), []).append(table)
         figures = {key: _figures(key[1], found, least_cell=None) for key, found in tables.items()}
         return LiveSite(site, newest.day, newest.time, figures)
+
+    def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
+        """The alarms of [first, last), the newest first. Raises as `series`."""
+        if not first < last or last - first > LONGEST:
+            raise RequestInvalid(f"expected a time that ends after it begins, at most {LONGEST.days} days later")
+        self._known(site)
+        return self._releases.alarms(site, first, last)
 
     def budgets(self, site: str | None, first: date, last: date) -> Sequence[DayBudget]:
         """What was spent on the days first..last, of all sites where `site` is None. Raises `RequestInvalid`."""

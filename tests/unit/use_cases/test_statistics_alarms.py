@@ -1,0 +1,79 @@
+"""Alarms ring where even the low end of a released figure is over the threshold, once, and never for less."""
+
+from datetime import UTC, datetime, timedelta
+
+from moretta.core.site import Alarms, Site, View, Zone
+from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, Table
+from moretta.use_cases.statistics import AlarmWatch, alarms_of
+
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+class Days:
+    """Flows of the same hour on other days."""
+
+    def __init__(self, *flows: int) -> None:
+        self._flows = flows
+
+    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> list[tuple[Release, Table]]:
+        day = (NOON - first).days
+        return [flow(self._flows[day - 1], -day)] if 1 <= day <= len(self._flows) else []
+
+
+def flow(crossings: int, day: int = 0) -> tuple[Release, Table]:
+    table = Table("door/line", Measure.FLOW, (crossings - crossings // 2, crossings // 2), 2.0, 6.0)
+    start = NOON + timedelta(days=day)
+    return Release(f"r{day}", "shop", start.date(), start, 3600, "s/1", "laplace", 1.0, (table,), 3600.0), table
+
+
+def watch(alarms: Alarms, *flows: int) -> AlarmWatch:
+    whole = Zone("all", ((0, 0), (1, 0), (1, 1)))
+    return AlarmWatch(Site("shop", (View("door", (whole,)),), alarms=alarms), Days(*flows))  # type: ignore[arg-type]
+
+
+def live(measure: Measure, value: int, minute: int = 0) -> LiveFigures:
+    table = Table("door/all", measure, (value,), 3.0, 9.0)
+    return LiveFigures("shop", NOON.date(), NOON + minute * MINUTE, "s", (table,))
+
+
+def kinds(found: list[Alarm]) -> list[tuple[AlarmKind, int]]:
+    return [(one.kind, one.value) for one in found]
+
+
+def test_crowding_rings_when_the_low_end_is_over_the_threshold_and_once_until_it_is_over() -> None:
+    one = watch(Alarms(crowding=30))
+    assert one.live(live(Measure.PRESENT, 39)) == []
+    assert kinds(one.live(live(Measure.PRESENT, 40, 1))) == [(AlarmKind.CROWDING, 40)]
+    assert one.live(live(Measure.PRESENT, 50, 2)) == []
+    assert one.live(live(Measure.PRESENT, 20, 3)) == []
+    assert kinds(one.live(live(Measure.PRESENT, 60, 4))) == [(AlarmKind.CROWDING, 60)]
+
+
+def test_loitering_counts_the_last_hour_of_a_running_total() -> None:
+    one = watch(Alarms(loitering=20))
+    assert one.live(live(Measure.LONG_STAYS, 25)) == []
+    # 38 in an hour, each end off by 9 at most: 20 at the least, which is not over the threshold; 39 is.
+    assert one.live(live(Measure.LONG_STAYS, 63, 30)) == []
+    assert kinds(one.live(live(Measure.LONG_STAYS, 64, 40))) == [(AlarmKind.LOITERING, 39)]
+    # An hour later the first total is forgotten.
+    assert one.live(live(Measure.LONG_STAYS, 66, 95)) == []
+
+
+def test_flow_rings_where_it_is_unlike_the_same_hour_of_other_days() -> None:
+    days = (100, 110, 90, 105, 95)
+    assert watch(Alarms(flow=3), *days).bucket(flow(115)[0]) == []
+    (much,) = watch(Alarms(flow=3), *days).bucket(flow(160)[0])
+    (little,) = watch(Alarms(flow=3), *days).bucket(flow(40)[0])
+    assert (much.kind, much.value, little.value, much.place) == (AlarmKind.FLOW, 160, 40, "door/line")
+
+
+def test_without_enough_days_nothing_is_usual() -> None:
+    assert watch(Alarms(flow=3), 100, 110, 90).bucket(flow(500)[0]) == []
+
+
+def test_what_the_site_does_not_ask_for_never_rings() -> None:
+    made = [live(Measure.PRESENT, 10_000), live(Measure.LONG_STAYS, 10_000), flow(10_000)[0], None]
+    assert alarms_of(watch(Alarms(), 1, 2, 1, 2, 1), made) == []
+    rung = alarms_of(watch(Alarms(crowding=1, loitering=1, flow=2), 1, 2, 1, 2, 1), made)
+    assert [one.kind for one in rung] == [AlarmKind.CROWDING, AlarmKind.LOITERING, AlarmKind.FLOW]
