@@ -7,6 +7,7 @@ terminals, and who may ask what: a door knows its caller's company and hands it 
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
+from moretta.core.acting import acting
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import (
@@ -233,14 +234,16 @@ class Recognition:
         """Whether two photos show the same person; nothing is kept.
 
         `fmr` picks a false match rate that the model's card has a threshold for. `caller` names whose brake it is (an API key),
-        left out the company's. `purpose` is one of the policy's; left out, the only one that allows it.
+        left out whoever acts, or else the company's. `purpose` is one of the policy's; left out, the only one that allows it.
 
         Raises:
             PolicyProhibited: see `Guard.require`; so may every method that touches identity.
             FaceNotFound, SeveralFaces, QualityTooLow: one of the photos does not show exactly one usable face.
             RateLimited: too many comparisons.
         """
-        return compare.compare(self._means, company_id, caller or company_id, first_fd, second_fd, model, fmr, purpose)
+        return compare.compare(
+            self._means, company_id, caller or acting() or company_id, first_fd, second_fd, model, fmr, purpose
+        )
 
     def verify(
         self,
@@ -259,7 +262,7 @@ class Recognition:
             PurposeMismatch, ModelMismatch: as `enrol`.
             RateLimited: too many attempts on this person, or by this caller.
         """
-        return verify.verify(self._means, company_id, person_id, media_fd, purpose, caller or company_id)
+        return verify.verify(self._means, company_id, person_id, media_fd, purpose, caller or acting() or company_id)
 
     def search(
         self,
@@ -279,7 +282,9 @@ class Recognition:
             PurposeMismatch, ModelMismatch: as `enrol`.
             RateLimited: too many faces compared by this caller.
         """
-        return search.search(self._means, company_id, collection_id, media_fd, limit, purpose, caller or company_id)
+        return search.search(
+            self._means, company_id, collection_id, media_fd, limit, purpose, caller or acting() or company_id
+        )
 
     def import_items(
         self,
