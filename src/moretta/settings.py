@@ -113,6 +113,15 @@ class Settings(BaseSettings):
         None,
         description="A TrueType font for the sign that `moretta governance sign` prints, where its words go beyond Latin-1.",
     )
+    camera_hosts: str = Field(
+        "",
+        description="Hosts and ports to which `/v1/streams` may connect, such as `10.0.0.7:554 cam.example:443`, several with "
+        "spaces between. Left out: none. (`moretta watch` connects to whatever its own command or site file names.)",
+    )
+    camera_dir: Path | None = Field(
+        None,
+        description="The folder beneath which `/v1/streams` may read recordings and folders of them. Left out: none are read.",
+    )
     rate_per_minute: int = Field(600, ge=1, description="Calls one API key may make in a minute.")
     open_metrics: bool = Field(True, description="Whether `/metrics` answers without an API key.")
     allow_expression: bool = Field(

@@ -39,6 +39,11 @@ class Commands(LazyGroup):
             "features",
             "Export how faces move (pose, gaze, expression) with the shape that tells people apart taken out.",
         ),
+        "watch": Entry(
+            "moretta.cli.watch",
+            "watch",
+            "Count people before cameras without recognising anybody: only figures with noise leave memory.",
+        ),
         "collections": Entry(
             "moretta.cli.collections", "app", "Make, list, change, renew and delete collections of people."
         ),

@@ -28,6 +28,7 @@ class Scope(StrEnum):
     RIGHTS_MANAGE = "rights:manage"
     REVIEWS_DECIDE = "reviews:decide"
     STATS_READ = "stats:read"
+    STREAMS_MANAGE = "streams:manage"
     ADMIN = "admin"
 
 

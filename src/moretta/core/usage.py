@@ -27,6 +27,7 @@ ENDPOINTS = frozenset(
         "/v1/persons",
         "/v1/redactions",
         "/v1/search",
+        "/v1/streams",
         "/v1/verify",
         "cli:analyze",
         "cli:compare",
@@ -36,6 +37,7 @@ ENDPOINTS = frozenset(
         "cli:redact",
         "cli:search",
         "cli:verify",
+        "cli:watch",
         "sdk:analyze",
         "sdk:compare",
         "sdk:enrol",
@@ -44,6 +46,7 @@ ENDPOINTS = frozenset(
         "sdk:redact",
         "sdk:search",
         "sdk:verify",
+        "sdk:watch",
     }
 )
 COUNT_MAX = 1_000_000

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from moretta.core.errors import (
+    CameraUnavailable,
     FieldError,
     KeyRejected,
     MediaError,
@@ -35,6 +36,7 @@ _DETAIL_LIMIT = 2000
 _MOST_FIELD_ERRORS = 50
 # What a worker may answer; anything else (such as a claim about the caller's key) becomes an unexpected error.
 _ANSWERABLE = (
+    CameraUnavailable,
     MediaError,
     ModelError,
     ModelMismatch,

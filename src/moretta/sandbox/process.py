@@ -122,8 +122,12 @@ class WorkerProcess:
         on_progress: Callable[[bytes], None] | None,
         time_limit_s: float,
         output_fd: int | None = None,
+        *,
+        connection: bool = False,
     ) -> bytes:
         """Run one request; `output_fd` is what the worker may write into, where it is to write.
+
+        `connection`: `media_fd` is a connected socket or a device, which has no read-only side: the worker gets it as it is.
 
         Raises:
             TimeLimitExceeded: it took longer than `time_limit_s`; the process was ended.
@@ -132,7 +136,7 @@ class WorkerProcess:
         """
         if len(request) > REQUEST_LIMIT:
             raise RequestInvalid(f"expected a request of at most {REQUEST_LIMIT} bytes, got {len(request)}")
-        media = read_only(media_fd)
+        media = os.dup(media_fd) if connection else read_only(media_fd)
         answered = False
         try:
             descriptors = [media] if output_fd is None else [media, output_fd]

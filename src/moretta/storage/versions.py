@@ -17,7 +17,11 @@ from alembic.config import Config
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, select
 
 from moretta.core.errors import StorageUnusable
-from moretta.storage import accountability_schema, tables_statistics  # noqa: F401 - complete the metadata
+from moretta.storage import (  # noqa: F401 - complete the metadata
+    accountability_schema,
+    tables_statistics,
+    tables_streams,
+)
 from moretta.storage.schema import HUB_KIND, HUB_VERSION, SERVICE_KIND, SERVICE_VERSION, hub_metadata, service_metadata
 
 version_metadata = MetaData()

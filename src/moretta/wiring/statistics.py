@@ -13,11 +13,17 @@ from moretta.storage.statistics.budgets import SqlBudgetStore
 from moretta.storage.statistics.releases import SqlReleaseStore
 from moretta.use_cases.statistics import Statistics
 from moretta.use_cases.statistics.export import COLUMNS, Row
+from moretta.wiring.streams.watching import Stores
 
 
 def statistics_over(engine: Engine, company_id: str) -> Statistics:
     """The statistics of one company's sites."""
     return Statistics(SqlReleaseStore(engine, company_id), SqlBudgetStore(engine, company_id))
+
+
+def stores_of(engine: Engine, company_id: str) -> Stores:
+    """Where a watched site's budgets and releases are kept."""
+    return Stores(SqlBudgetStore(engine, company_id), SqlReleaseStore(engine, company_id))
 
 
 def parquet(rows: Iterable[Row]) -> bytes:

@@ -71,6 +71,7 @@ MorettaError
 │   └── KeyRejected                another key, another place, or altered bytes
 ├── ExtraMissing                   an optional part is not installed
 ├── NodeUnavailable                a node, party or key holder is down, slow or answers with rubbish
+├── CameraUnavailable              a camera is out of reach, silent, or sends what is no picture
 └── UsageRejected                  a usage record or batch has another shape or signature than the closed schema
 
 Belongs here: the drawing, and every class by name, whichever module of this package defines it. Does not belong here: a class.
@@ -139,6 +140,7 @@ from moretta.core.errors.requests import (
 )
 from moretta.core.errors.root import FieldError, MorettaError
 from moretta.core.errors.running import (
+    CameraUnavailable,
     Cancelled,
     ExtraMissing,
     NodeUnavailable,
@@ -163,6 +165,7 @@ __all__ = [
     "AgeUnknown",
     "ApprovalRequired",
     "BudgetExhausted",
+    "CameraUnavailable",
     "Cancelled",
     "ChallengeExpired",
     "ChallengeUsed",

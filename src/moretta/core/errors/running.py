@@ -78,6 +78,15 @@ class NodeUnavailable(MorettaError):
     exit_code = 75
 
 
+class CameraUnavailable(MorettaError):
+    """A camera cannot be reached, is silent, or sends something that is no picture; it is tried again."""
+
+    code = "camera.unavailable"
+    title = "A camera gives no pictures"
+    status = 503
+    exit_code = 75
+
+
 class UsageRejected(MorettaError):
     """A usage record or batch does not have the closed schema, or its signature does not hold."""
 

@@ -1,0 +1,242 @@
+"""A site being watched: pictures to the watching process, plans to the budget, releases to the store, until it is stopped.
+
+Belongs here: the loop and what it does when something dies. Does not belong here: how cameras are read, how figures are made.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+
+from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
+from moretta.core.errors import BudgetExhausted, MorettaError, NotFound, RequestInvalid, WorkerLost
+from moretta.core.site import Site
+from moretta.core.statistics import BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
+from moretta.statistics.keeper import Plan, Purpose
+from moretta.wiring.cameras.camera import Camera, CameraTerms, Waiting
+from moretta.wiring.streams.process import WatchingProcess, WatchTerms
+from moretta.wiring.watching.wire import Look
+
+# How often the keeper is asked what is due: fine enough for live counters that tick every minute.
+TICK_S = 1.0
+# Of recordings that are read faster than time passes: as often as costs nothing.
+FAST_TICK_S = 10.0
+# A camera counts as watching where it gave a picture within this.
+_WATCHED_S = 5.0
+# Between two attempts to start a watching process that dies at once.
+_AGAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where a site's budget and releases are kept."""
+
+    budgets: BudgetStore
+    releases: ReleaseStore
+
+
+@dataclass
+class Listener:
+    """Who is told what happens; each is called in the watching thread and must be quick."""
+
+    begun: Callable[[WatchReceipt], None] = lambda _: None
+    released: Callable[[Release], None] = lambda _: None
+    live: Callable[[LiveFigures], None] = lambda _: None
+    exhausted: Callable[[BudgetExhausted], None] = lambda _: None
+    lost: Callable[[MorettaError], None] = lambda _: None
+    budget: Callable[[DayBudget], None] = lambda _: None
+
+
+class Watching:
+    """Watches a site from `run` until `stop`, or until recordings have ended.
+
+    Args:
+        sources: of each camera of the site, by its name.
+        fast: read recordings as fast as they are analysed; time is then that of the recordings, from now on.
+    Raises:
+        RequestInvalid: a camera without a source, a source without a camera, or `fast` with something that is no recording.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        sources: Mapping[str, CameraSource],
+        stores: Stores,
+        watch_terms: WatchTerms,
+        camera_terms: CameraTerms | None = None,
+        listener: Listener | None = None,
+        *,
+        fast: bool = False,
+    ) -> None:
+        names = {view.camera for view in site.views}
+        if set(sources) != names:
+            missing = ", ".join(sorted(names - set(sources))) or "none"
+            raise RequestInvalid(f"expected a source for each camera of the site and no other; without one: {missing}")
+        if fast and any(source.kind not in RECORDED for source in sources.values()):
+            raise RequestInvalid("expected files or folders to be read fast, got a camera that goes on as time passes")
+        self._site, self._stores, self._watch_terms = site, stores, watch_terms
+        self._listener, self._fast = listener or Listener(), fast
+        terms = camera_terms or CameraTerms(mode=watch_terms.mode, paced=not fast)
+        self._news = threading.Event()
+        self._stopping = threading.Event()
+        self._started_s = time.time()
+        self._now_s = self._ticked_s = self._started_s
+        self._seen_s: dict[str, float] = {}
+        self._refused: set[tuple[Purpose, date]] = set()
+        self._process: WatchingProcess | None = None
+        self.cameras = tuple(
+            Camera(view.camera, sources[view.camera], terms, self._news.set, origin_s=self._started_s)
+            for view in site.views
+        )
+
+    @property
+    def receipt(self) -> WatchReceipt | None:
+        """Of the session under way; None before the first has begun, and between two."""
+        process = self._process
+        return None if process is None else process.receipt
+
+    @property
+    def pid(self) -> int | None:
+        """The watching process's id; None while there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def health(self) -> tuple[CameraHealth, ...]:
+        """How the cameras do. Any thread may ask."""
+        return tuple(camera.health for camera in self.cameras)
+
+    def stop(self) -> None:
+        """End in order: visits are finished and the bucket under way is released. Returns at once. Any thread may call this."""
+        self._stopping.set()
+        self._news.set()
+
+    def run(self) -> None:
+        """Watch.
+
+        Raises:
+            MorettaError: the first watching process could not be started; one that dies later is replaced.
+        """
+        try:
+            self._begin()
+            for camera in self.cameras:
+                camera.start()
+            while not self._stopping.is_set() and not self._all_read():
+                self._again() if self._process is None else self._step()
+            self._finish()
+        finally:
+            for camera in self.cameras:
+                camera.stop()
+            self._end_process()
+
+    def _begin(self) -> None:
+        self._process = WatchingProcess(self._site, self._watch_terms, self._now_s)
+        self._listener.begun(self._process.receipt)
+
+    def _again(self) -> None:
+        """Another session: what the lost process held is gone, cameras go on."""
+        try:
+            self._begin()
+        except MorettaError as error:
+            self._listener.lost(error)
+            self._stopping.wait(_AGAIN_S)
+
+    def _step(self) -> None:
+        """One picture, or a moment without one; then what is due."""
+        self._news.clear()
+        camera = self._next_camera()
+        try:
+            taken = camera.take() if camera is not None else None
+            if camera is None or taken is None:
+                self._news.wait(0.05 if self._fast else 0.2)
+            else:
+                self._look(camera, taken)
+            self._keep_time()
+        except WorkerLost as error:
+            self._lost(error)
+
+    def _look(self, camera: Camera, taken: Waiting) -> None:
+        assert self._process is not None  # noqa: S101 - `run` looked
+        try:
+            self._process.look(camera.name, camera.memory.fd, Look(camera.name, taken.picture, taken.time_s))
+        finally:
+            camera.done(taken)
+        self._seen_s[camera.name] = taken.time_s
+        if self._fast:
+            self._now_s = max(self._now_s, taken.time_s)
+
+    def _next_camera(self) -> Camera | None:
+        """Whose picture is next: the oldest that waits. Read fast, all that still read must have one: no camera runs ahead."""
+        waiting = [(camera, found) for camera in self.cameras if (found := camera.waiting()) is not None]
+        if self._fast and any(not camera.ended and camera.waiting() is None for camera in self.cameras):
+            return None
+        return min(waiting, key=lambda pair: pair[1].time_s)[0] if waiting else None
+
+    def _keep_time(self) -> None:
+        if not self._fast:
+            self._now_s = max(self._now_s, time.time())
+            for camera in self.cameras:
+                camera.watch_stall()
+        if self._now_s - self._ticked_s < (FAST_TICK_S if self._fast else TICK_S):
+            return
+        watched = self._watched()
+        self._ticked_s = self._now_s
+        assert self._process is not None  # noqa: S101 - `run` looked
+        self._release(self._process.tick(self._now_s, watched))
+
+    def _watched(self) -> float:
+        since = min(self._ticked_s, self._now_s - _WATCHED_S)
+        return sum(seen >= since for seen in self._seen_s.values()) / len(self.cameras)
+
+    def _release(self, plans: tuple[Plan, ...]) -> None:
+        assert self._process is not None  # noqa: S101 - `run` looked
+        for plan in plans:
+            if plan.charge is not None and not self._spent(plan):
+                continue
+            # Spent before noise is drawn: a crash in between costs budget, never privacy.
+            with suppress(NotFound):
+                made = self._process.make(plan)
+                if isinstance(made, Release):
+                    self._listener.released(self._stores.releases.keep(made))
+                else:
+                    self._stores.releases.keep_live(made)
+                    self._listener.live(made)
+
+    def _spent(self, plan: Plan) -> bool:
+        """Whether the plan's charge could be spent; one that could not is told once a day and purpose."""
+        assert plan.charge is not None  # noqa: S101 - the caller looked
+        refused = (plan.purpose, plan.day)
+        if plan.purpose is Purpose.LIVE and refused in self._refused:
+            return False
+        try:
+            self._listener.budget(self._stores.budgets.spend(plan.charge, self._site.privacy.day_epsilon))
+        except BudgetExhausted as error:
+            if refused not in self._refused:
+                self._refused.add(refused)
+                self._listener.exhausted(error)
+            return False
+        return True
+
+    def _finish(self) -> None:
+        """End every visit and release what there is, the bucket under way included."""
+        if self._process is None:
+            return
+        if not self._fast:
+            self._now_s = max(self._now_s, time.time())
+        try:
+            self._release(self._process.finish(self._now_s, self._watched()))
+        except WorkerLost as error:
+            self._lost(error)
+
+    def _lost(self, error: MorettaError) -> None:
+        self._end_process()
+        self._listener.lost(error)
+
+    def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.close()
+
+    def _all_read(self) -> bool:
+        return all(camera.ended and camera.waiting() is None for camera in self.cameras)

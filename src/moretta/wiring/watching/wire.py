@@ -1,0 +1,184 @@
+"""The words between the door and a watching process, strictly checked on both sides.
+
+Belongs here: the shapes. What the process may answer is a `WatchReceipt`, plans, a `Release` or `LiveFigures`; there is no
+word in which it could tell of a person, a visit or a picture.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from moretta.core.cameras import WatchReceipt
+from moretta.core.errors import RequestInvalid
+from moretta.core.site import Site
+from moretta.core.statistics import MEASURES, Charge, LiveFigures, Release, Table
+from moretta.sandbox.slots import Picture
+from moretta.statistics.keeper import Plan, Purpose
+from moretta.wiring.wire import not_a_result, parsed
+
+T = TypeVar("T")
+MOST_PLANS = 64
+# What a count stays under, by far; OpenDP's integers are of 64 bits.
+_MOST_VALUE = 2**62
+
+
+class Word(StrEnum):
+    """What is asked: to begin a session, to look at a picture, what is due, to make a release, and to end the session."""
+
+    BEGIN = "begin"
+    LOOK = "look"
+    TICK = "tick"
+    MAKE = "make"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A session of `site` under the random id `session`, from `started_s` (seconds since 1970) on."""
+
+    site: Site
+    session: str
+    started_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A picture of `camera`, taken at `time_s`; its memory comes with it."""
+
+    camera: str
+    picture: Picture
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The present time, and the share of the site's cameras that gave pictures since the last tick."""
+
+    now_s: float
+    watched: float
+
+
+class _Adapters:
+    """One `TypeAdapter` a kind, made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[type, TypeAdapter[Any]] = {}
+
+    def __call__(self, kind: type[T]) -> TypeAdapter[T]:
+        if kind not in self._made:
+            self._made[kind] = TypeAdapter(kind)
+        return self._made[kind]
+
+
+adapter = _Adapters()
+
+
+def request(word: Word, body: Begin | Look | Tick | str) -> bytes:
+    """A request of that word."""
+    return word.encode() + b"\n" + adapter(type(body)).dump_json(body)
+
+
+def split(raw: bytes) -> tuple[Word, bytes]:
+    """Word and body. Raises `RequestInvalid` where there is no such word."""
+    word, _, body = raw.partition(b"\n")
+    try:
+        return Word(word.decode("ascii")), body
+    except ValueError:
+        raise RequestInvalid("expected a word that a watching process knows") from None
+
+
+def answer(body: WatchReceipt | Release | LiveFigures) -> bytes:
+    """An answer."""
+    return adapter(type(body)).dump_json(body)
+
+
+def plans_json(plans: tuple[Plan, ...]) -> bytes:
+    """What is due."""
+    return _plans().dump_json(plans[:MOST_PLANS])
+
+
+def parse_receipt(raw: bytes, begun: Begin) -> WatchReceipt:
+    """The receipt of the session that was begun. Raises `WorkerLost`: something else."""
+    receipt = parsed(adapter(WatchReceipt), raw)
+    if receipt.session != begun.session or receipt.site != begun.site.name or receipt.recognises:
+        raise not_a_result()
+    return receipt
+
+
+def parse_plans(raw: bytes, begun: Begin) -> tuple[Plan, ...]:
+    """What is due of the session that was begun. Raises `WorkerLost`: something else, or charges that it does not have."""
+    plans = parsed(_plans(), raw)
+    if len(plans) > MOST_PLANS or not all(_fits(plan, begun) for plan in plans):
+        raise not_a_result()
+    return plans
+
+
+def parse_made(raw: bytes, plan: Plan, site: Site) -> Release | LiveFigures:
+    """What was made of `plan`. Raises `WorkerLost`: something else, or of another plan."""
+    made = _live(raw, plan) if plan.purpose is Purpose.LIVE else _tables(raw, plan, site)
+    sound = all(_sound(table, site) for table in made.tables)
+    if made.site != site.name or made.day != plan.day or not sound:
+        raise not_a_result()
+    return made
+
+
+def _live(raw: bytes, plan: Plan) -> LiveFigures:
+    made = parsed(adapter(LiveFigures), raw)
+    if made.time != plan.time:
+        raise not_a_result()
+    return made
+
+
+def _tables(raw: bytes, plan: Plan, site: Site) -> Release:
+    made = parsed(adapter(Release), raw)
+    fits = made.release_id == plan.release_id and made.bucket == plan.time and made.epsilon <= _epsilon(plan)
+    if not fits or made.bucket_s != site.bucket_s or not 0 <= made.covered_s <= made.bucket_s:
+        raise not_a_result()
+    return made
+
+
+def _epsilon(plan: Plan) -> float:
+    return plan.charge.epsilon if plan.charge is not None else 0.0
+
+
+def _fits(plan: Plan, begun: Begin) -> bool:
+    """Whether a plan is one that this session's keeper makes: its charge is what the site says, on its own visits."""
+    site = begun.site
+    stamp = f"{plan.time:%Y%m%dT%H%M%SZ}"
+    near = _within_a_day(site, plan.day, plan.time)
+    if plan.purpose is Purpose.LIVE:
+        expected = Charge(site.name, plan.day, begun.session, site.privacy.live_epsilon, str(Purpose.LIVE))
+        return near and plan.charge in (None, expected) and plan.release_id.startswith(f"{begun.session}-live-")
+    expected = Charge(site.name, plan.day, f"{begun.session}/{stamp}", site.privacy.bucket_epsilon, str(Purpose.TABLES))
+    return near and plan.charge == expected and plan.release_id == f"{begun.session}-{stamp}"
+
+
+def _within_a_day(site: Site, day: date, time: datetime) -> bool:
+    if time.tzinfo is None:
+        return False
+    try:
+        first, last = site.day_bounds(day)
+    except (OverflowError, ValueError):
+        return False
+    return first <= time <= last + timedelta(seconds=1)
+
+
+def _sound(table: Table, site: Site) -> bool:
+    cells = len(MEASURES[table.measure].cells)
+    numbers = (table.scale, table.half_width, table.confidence)
+    return (
+        table.place in site.places_of(table.measure)
+        and len(table.values) == cells
+        and all(abs(value) < _MOST_VALUE for value in table.values)
+        and all(math.isfinite(number) and number >= 0 for number in numbers)
+    )
+
+
+@cache
+def _plans() -> TypeAdapter[tuple[Plan, ...]]:
+    return TypeAdapter(tuple[Plan, ...])
