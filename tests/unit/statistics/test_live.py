@@ -96,6 +96,15 @@ def test_who_comes_back_into_a_zone_is_counted_once() -> None:
     assert [_value(tick, Measure.PRESENT) for tick in figures] == [0, 0]
 
 
+def test_a_visit_crosses_lines_twice_only_over_all_lines() -> None:
+    crossings = [
+        _event(1, Measure.FLOW, place, cell) for place, cell in (("door/in", 0), ("door/out", 1), ("door/in", 1))
+    ]
+    figures, _ = _ticks(a_site(), [crossings])
+    flow = {table.place: table.values for table in figures[0] if table.measure is Measure.FLOW}
+    assert flow == {"door/in": (1, 0), "door/out": (0, 1), "shelf/aisle": (0, 0)}
+
+
 def test_a_visit_from_yesterday_adds_nothing_today() -> None:
     caps = LiveCaps(a_site())
     assert caps.admit(_event(1, Measure.PASSERS), MIDNIGHT_S, DAY)

@@ -1,0 +1,49 @@
+"""`python -m benchmarks.statistics [--write FILE] [--quick]`: how much anonymous statistics are worth, and what they take.
+
+Belongs here: the page and its sections. Does not belong here: how anything is measured.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.machine import load_now, machine
+from benchmarks.statistics_utility import Effort, utility_lines
+
+FULL = Effort(people_per_hour=300, frames_per_s=2, repetitions=40, live_repetitions=3)
+QUICK = Effort(people_per_hour=60, frames_per_s=1, repetitions=10, live_repetitions=2)
+# Each takes the effort and a way to tell of its progress, and gives the lines of its section.
+SECTIONS = (utility_lines,)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics", description=__doc__.splitlines()[0])
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the page there")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of several; coarser figures")
+    chosen = parser.parse_args()
+    text = _page(QUICK if chosen.quick else FULL)
+    print(text)
+    if chosen.write:
+        chosen.write.write_text(text)
+
+
+def _page(effort: Effort) -> str:
+    facts = machine()
+    sections = [line for section in SECTIONS for line in section(effort, _tell)]
+    facts["load"] = facts["load"].format(load_now())
+    head = [
+        "# Anonymous statistics, measured",
+        "",
+        "Written by `python -m benchmarks.statistics --write benchmarks/STATISTICS.md`, all figures by one run on one machine.",
+        "",
+    ]
+    return "\n".join([*head, *(f"- {name}: {words}" for name, words in facts.items()), *sections, ""])
+
+
+def _tell(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
