@@ -67,6 +67,9 @@ class Commands(LazyGroup):
         "simulate": Entry(
             "moretta.cli.simulate", "simulate", "Let a made-up crowd pass a site's cameras, to try it with no person."
         ),
+        "site": Entry(
+            "moretta.cli.site", "app", "Site files: check one, draw its zones over an anonymised still, print the marker."
+        ),
         "stats": Entry(
             "moretta.cli.stats", "app", "Anonymous statistics of watched sites: show, live, export, budgets."
         ),
