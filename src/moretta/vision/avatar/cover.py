@@ -16,7 +16,8 @@ GRID = 12  # cells across the surroundings: what is kept of them is 12 x 12 colo
 MARGIN = 0.3  # of the ellipse's size that is looked at around it
 FEATHER = 1.10  # the fill fades out up to this multiple of the ellipse's radius; within the ellipse it is opaque
 GREY = 96.0  # where nothing around is left to be seen
-FEATHER_SIDE = 96  # px in which the fading is worked out
+FEATHER_SIDE = 96  # px in which the fading is worked out ...
+MOST_SPREAD = 8.0  # ... and blurred at most, however far beyond the picture the ellipse reaches
 
 Box = npt.NDArray[np.float64]
 
@@ -70,7 +71,8 @@ def _feathered(box: Floats, shape: tuple[int, ...]) -> Pixels:
     small = np.zeros((max(round(shape[0] * scale), 2), max(round(shape[1] * scale), 2)), np.uint8)
     shrunk = box * np.tile((small.shape[1] / shape[1], small.shape[0] / shape[0]), 2).astype(np.float32)
     _ellipse(small, shrunk, (1 + FEATHER) / 2)
-    blurred = cv2.GaussianBlur(small, (0, 0), max(float((shrunk[2:] - shrunk[:2]).min()) * (FEATHER - 1) / 4, 0.5))
+    spread = float((shrunk[2:] - shrunk[:2]).min()) * (FEATHER - 1) / 4
+    blurred = cv2.GaussianBlur(small, (0, 0), min(max(spread, 0.5), MOST_SPREAD))
     return np.asarray(cv2.resize(blurred, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
