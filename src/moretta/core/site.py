@@ -153,11 +153,6 @@ class PrivacyPlan:
             if any(not 0 < weight <= 1000 or measure not in known for measure, weight in weights):
                 raise RequestInvalid(f"privacy.{name}: expected weights above 0 of some of: {', '.join(known)}")
 
-    def epsilon_of(self, measure: Measure) -> float:
-        """The share of a site that can measure all that `weights` name; `Site.epsilon_of` is what is spent."""
-        weights = dict(self.weights)
-        return self.bucket_epsilon * weights.get(measure, 0.0) / sum(weights.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Alarms:

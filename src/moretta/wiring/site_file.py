@@ -62,6 +62,7 @@ class _Zone(_Strict):
     name: str
     polygon: Annotated[list[_Point], Field(max_length=1000)]
     least_stay_s: float = 3.0
+    crowded_from: int = Field(5, strict=True)
 
 
 class _Line(_Strict):
@@ -91,6 +92,7 @@ class _Privacy(_Strict):
     least_cell: float = 10.0
     most_zones: int = Field(2, strict=True)
     weights: dict[Measure, float] | None = None
+    live_weights: dict[Measure, float] | None = None
 
 
 class _Alarms(_Strict):
@@ -158,17 +160,20 @@ def plain_site(name: str, cameras: Sequence[str]) -> Site:
 
 
 def _view(form: _Camera) -> View:
-    zones = tuple(Zone(zone.name, tuple(zone.polygon), zone.least_stay_s) for zone in form.zones) or (WHOLE_PICTURE,)
+    zones = tuple(
+        Zone(zone.name, tuple(zone.polygon), zone.least_stay_s, zone.crowded_from) for zone in form.zones
+    ) or (WHOLE_PICTURE,)
     lines = tuple(Line(line.name, line.start, line.end) for line in form.lines)
     target = Target(form.target.name, form.target.at, form.target.tolerance_deg) if form.target is not None else None
     return View(form.name, zones, lines, target)
 
 
 def _privacy(form: _Privacy) -> PrivacyPlan:
-    given = form.model_dump(exclude={"weights"})
-    if form.weights is None:
-        return PrivacyPlan(**given)
-    return PrivacyPlan(**given, weights=tuple(form.weights.items()))
+    given = form.model_dump(exclude_none=True)
+    for name in ("weights", "live_weights"):
+        if name in given:
+            given[name] = tuple(given[name].items())
+    return PrivacyPlan(**given)
 
 
 def _malformed(error: ValidationError) -> RequestInvalid:

@@ -24,16 +24,26 @@ def test_the_example_in_the_documentation_of_the_module_is_a_site() -> None:
     assert list(site.places(Subject.ZONE)) == ["door/entrance"]
     assert list(site.places(Subject.LINE)) == ["door/threshold"]
     assert found.sources == {"door": "rtsp://10.0.0.7/stream"}
-    assert site.privacy.epsilon_of(Measure.VISITS) == pytest.approx(2 / 3)
-    assert site.privacy.epsilon_of(Measure.AGE) == 0
+    assert site.epsilon_of(Measure.VISITS) == pytest.approx(2 / 3)
+    assert site.epsilon_of(Measure.AGE) == 0
     assert site.alarms.crowding == 30
+
+
+def test_live_shares_and_when_a_zone_is_crowded_are_read() -> None:
+    site = parse_site(
+        b'name = "shop"\n[privacy.live_weights]\npresent = 3\npassers = 1\n[[cameras]]\nname = "door"\n[[cameras.zones]]\n'
+        b'name = "a"\npolygon = [[0, 0], [1, 0], [1, 1]]\ncrowded_from = 12\n'
+    ).site
+    assert site.live_epsilon_of(Measure.PRESENT) == pytest.approx(0.75)
+    assert site.live_epsilon_of(Measure.FLOW) == 0
+    assert site.views[0].zones[0].crowded_from == 12
 
 
 def test_a_camera_without_zones_has_its_whole_picture_as_one_and_needs_no_source() -> None:
     found = parse_site(b'name = "shop"\n[[cameras]]\nname = "door"')
     assert list(found.site.places(Subject.ZONE)) == ["door/all"]
     assert found.sources == {}
-    assert sum(found.site.privacy.epsilon_of(measure) for measure in TABLED) == pytest.approx(1.0)
+    assert sum(found.site.epsilon_of(measure) for measure in TABLED) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
