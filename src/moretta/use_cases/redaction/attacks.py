@@ -18,7 +18,7 @@ with; that of adapted holds the people of the item alone. Few faces of an item a
 that of a second of video.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import comb
@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from moretta.core.geometry import mesh_landmarks
-from moretta.core.ports import FaceEmbedder
-from moretta.core.redaction import FaceToHide, Redactor
+from moretta.core.redaction import FaceToHide
 from moretta.core.thresholds import THRESHOLDS
 from moretta.core.values import Floats, Pixels, TrackId
+from moretta.use_cases.redaction.instruments import AttackTools
 from moretta.use_cases.redaction.plan import Plan
 from moretta.use_cases.redaction.tracks import Span
 
@@ -54,25 +54,6 @@ class Attack(StrEnum):
     RAW = "raw"
     ADAPTED = "adapted"
     REVERSED = "reversed"
-
-
-Reversal = Callable[[Pixels, Floats], Pixels]
-
-
-@dataclass(frozen=True, slots=True)
-class AttackTools:
-    """What an attacker has.
-
-    `describe` adds a mesh to a face where one fits; `redactor` makes a fresh method from a seed; `reverse` undoes it in a
-    picture under a box xyxy px, and is None where there is nothing to undo; `strangers` float32 (n, d): embeddings of nobody in
-    the item, of the embedder's own kind.
-    """
-
-    embedder: FaceEmbedder
-    describe: Callable[[Pixels, FaceToHide], FaceToHide]
-    redactor: Callable[[int], Redactor]
-    reverse: Reversal | None
-    strangers: Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ LEAST_ALIKE = 0.75
 MEMORY_S = 1.0
 # Frames between two looks of the larger detector; between them weaker detections and looks carry on.
 CAREFUL_EVERY = 12
+CHECK_CAREFUL_EVERY = 24
 # px: pictures of a longer side up to this show the smaller detector nearly all that the larger one would see.
 CAREFUL_FROM = 800
 # Frame rates from which every second frame is looked at: a face moves little in 33 ms, and the places between are interpolated.
@@ -74,6 +75,7 @@ class Looking:
         detector: looks at every frame, or every second.
         careful: looks now and then beside it; its faces count where the other has none.
         alternate: whether every second frame is enough.
+        every: frames between two looks of `careful`.
         still: whether the frames are pictures of their own, each of which is looked at by both.
     """
 
@@ -85,18 +87,19 @@ class Looking:
         follower: FaceFollower,
         alternate: bool,
         still: bool,
+        every: int = CAREFUL_EVERY,
     ) -> None:
         self._detector, self._careful, self._cuts, self._follower = detector, careful, cuts, follower
-        self._alternate, self._still = alternate, still
+        self._alternate, self._still, self._every = alternate, still, every
 
     def over(self, frames: Iterator[Frame]) -> Iterator[_Looked]:
         """Every frame with what was found in it; None where nobody looked."""
         with ThreadPoolExecutor(2, thread_name_prefix="detect") as pool:
             waiting: deque[tuple[Frame, Pixels, bool, Future[list[Face]] | None]] = deque()
-            since_careful = CAREFUL_EVERY
+            since_careful = self._every
             for frame in frames:
                 cut = self._cuts.cut_before(frame.pixels)
-                carefully = self._careful is not None and (self._still or cut or since_careful >= CAREFUL_EVERY)
+                carefully = self._careful is not None and (self._still or cut or since_careful >= self._every)
                 carefully = carefully and (self._still or max(frame.pixels.shape) > CAREFUL_FROM)
                 looks = not self._alternate or cut or frame.index % 2 == 0
                 future = None

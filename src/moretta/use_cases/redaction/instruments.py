@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from moretta.core.ports import FaceDetector
+from moretta.core.ports import FaceDetector, FaceEmbedder
 from moretta.core.redaction import FaceFollower, FaceToHide, Method, Redactor
-from moretta.core.values import Pixels
+from moretta.core.values import Floats, Pixels
+
+Reversal = Callable[[Pixels, Floats], Pixels]
 
 
 class Cuts(Protocol):
@@ -20,6 +22,22 @@ class Cuts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AttackTools:
+    """What an attacker has.
+
+    `describe` adds a mesh to a face where one fits; `redactor` makes a fresh method from a seed; `reverse` undoes it in a
+    picture under a box xyxy px, and is None where there is nothing to undo; `strangers` float32 (n, d): embeddings of nobody in
+    the item, of the embedder's own kind.
+    """
+
+    embedder: FaceEmbedder
+    describe: Callable[[Pixels, FaceToHide], FaceToHide]
+    redactor: Callable[[int], Redactor]
+    reverse: Reversal | None
+    strangers: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class RedactionInstruments:
     """Everything that finds, follows and hides faces.
 
@@ -27,7 +45,7 @@ class RedactionInstruments:
     threshold, since a face that is not hidden is worse than a wall that is. `check` are the detectors of the leak check, whose
     thresholds are those at which a face counts as found. Each may be called from two threads at once. `describe` adds mesh and
     measurements to a face for the methods that need them, which are `needs_mesh`. `redactor` makes a fresh one from method and
-    seed.
+    seed. `attack` gives what the check attacks a method with; None where it does not attack.
     """
 
     detector: FaceDetector
@@ -39,3 +57,4 @@ class RedactionInstruments:
     describe: Callable[[Pixels, FaceToHide], FaceToHide]
     redactor: Callable[[Method, int], Redactor]
     needs_mesh: frozenset[Method] = frozenset({Method.AVATAR})
+    attack: Callable[[Method], AttackTools] | None = None

@@ -14,8 +14,16 @@ from moretta.core.ports import MediaReader, OnProgress
 from moretta.core.redaction import RedactableMedia, Redaction, RedactionRequest, Rewritten, Scope
 from moretta.core.values import Floats, Frame, MediaKind, Pixels, TrackId
 from moretta.use_cases.prefetch import ahead
+from moretta.use_cases.redaction.attacks import LeakAttacks
 from moretta.use_cases.redaction.check import Checked, check
-from moretta.use_cases.redaction.find import ALTERNATE_FROM_FPS, Found, Looking, find
+from moretta.use_cases.redaction.find import (
+    ALTERNATE_FROM_FPS,
+    CAREFUL_EVERY,
+    CHECK_CAREFUL_EVERY,
+    Found,
+    Looking,
+    find,
+)
 from moretta.use_cases.redaction.instruments import RedactionInstruments
 from moretta.use_cases.redaction.plan import Hiding, Plan, hidden_tracks, plan_of
 from moretta.use_cases.redaction.tracks import Track
@@ -49,10 +57,11 @@ def redact(
     if request.follow_only:
         return _told_of(request, info, found, plan, None, None, notices)
     for round_ in range(MOST_ROUNDS):
-        written, hiding = _hidden(media, request, instruments, plan, info, told)
+        attacks = _attacks(request, instruments, plan)
+        written, hiding = _hidden(media, request, instruments, plan, info, attacks, told)
         if not request.check:
             return _told_of(request, info, found, plan, written, None, notices)
-        checked = _checked(media, instruments, plan, hiding, told)
+        checked = _checked(media, instruments, plan, hiding, attacks, told)
         if checked.report.clean or round_ == MOST_ROUNDS - 1:
             break
         _add(found, checked)
@@ -79,7 +88,8 @@ def _looking(reader: MediaReader, instruments: RedactionInstruments, *, hiding: 
     careful = instruments.careful if hiding else instruments.check_careful
     alternate = hiding and info.kind is MediaKind.VIDEO and rate >= ALTERNATE_FROM_FPS and not info.variable_frame_rate
     still = info.kind is MediaKind.IMAGE
-    return Looking(detector, careful, instruments.cuts(), instruments.follower, alternate, still), rate
+    every = CAREFUL_EVERY if hiding else CHECK_CAREFUL_EVERY
+    return Looking(detector, careful, instruments.cuts(), instruments.follower, alternate, still, every), rate
 
 
 @contextmanager
@@ -94,25 +104,55 @@ def _hidden(
     instruments: RedactionInstruments,
     plan: Plan,
     info: MediaInfo,
+    attacks: LeakAttacks | None,
     told: "_Told",
 ) -> tuple[Rewritten, Hiding]:
     describe = instruments.describe if request.method in instruments.needs_mesh else None
     hiding = Hiding(plan, instruments.redactor(request.method, request.seed), describe)
     told.begin("hide", info.frames)
-    written = media.rewrite(_Counted(hiding, told), request.sound, request.seed, plan.frames)
+    written = media.rewrite(_Counted(hiding, attacks, told), request.sound, request.seed, plan.frames)
     return written, hiding
 
 
+def _attacks(request: RedactionRequest, instruments: RedactionInstruments, plan: Plan) -> LeakAttacks | None:
+    if not request.check or instruments.attack is None:
+        return None
+    return LeakAttacks(plan, instruments.attack(request.method), request.seed)
+
+
 def _checked(
-    media: RedactableMedia, instruments: RedactionInstruments, plan: Plan, hiding: Hiding, told: "_Told"
+    media: RedactableMedia,
+    instruments: RedactionInstruments,
+    plan: Plan,
+    hiding: Hiding,
+    attacks: LeakAttacks | None,
+    told: "_Told",
 ) -> Checked:
     with closing(media.written()) as reader:
         looking, _ = _looking(reader, instruments, hiding=False)
         told.begin("check", plan.frames)
         with _frames(reader) as frames:
-            return check(
-                frames, reader.scale, looking, plan, hiding.unchanged, hiding.frames_with_faces, lambda: told.frame(0)
+            seen = frames if attacks is None else _seen_by(attacks, frames, reader.scale)
+            found = check(
+                seen, reader.scale, looking, plan, hiding.unchanged, hiding.frames_with_faces, lambda: told.frame(0)
             )
+    if attacks is None:
+        return found
+    outcome = attacks.conclude()
+    report = replace(
+        found.report,
+        gallery_size=outcome.gallery_size,
+        reidentification_trials=outcome.trials,
+        reidentified=outcome.reidentified,
+        reversal_similarity=outcome.reversal_similarity,
+    )
+    return replace(found, report=report)
+
+
+def _seen_by(attacks: LeakAttacks, frames: Iterator[Frame], scale: float) -> Iterator[Frame]:
+    for frame in frames:
+        attacks.take_output(frame.pixels, frame.index, scale)
+        yield frame
 
 
 def _add(found: Found, checked: Checked) -> None:
@@ -161,16 +201,18 @@ def _told_of(
 
 
 class _Counted:
-    """A `FrameEditor` that tells progress."""
+    """A `FrameEditor` that tells progress and lets the attackers see each frame before it is edited."""
 
-    def __init__(self, hiding: Hiding, told: "_Told") -> None:
-        self._hiding, self._told = hiding, told
+    def __init__(self, hiding: Hiding, attacks: LeakAttacks | None, told: "_Told") -> None:
+        self._hiding, self._attacks, self._told = hiding, attacks, told
 
     def regions(self, index: int) -> Sequence[Floats]:
         self._told.frame()
         return self._hiding.regions(index)
 
     def edit(self, pixels: Pixels, index: int) -> None:
+        if self._attacks is not None:
+            self._attacks.take_original(pixels, index)
         self._hiding.edit(pixels, index)
 
 

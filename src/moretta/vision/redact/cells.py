@@ -23,6 +23,8 @@ ACROSS, DOWN = 4, 5
 # Means are rounded to steps of this many grey levels, and moved by up to one step either way (Fan 2018 adds noise to mosaics for
 # the same reason: exact means of cells are still a fingerprint).
 STEP = 16
+# px of a whole face that are drawn at once, 16 times a picture of Full HD.
+_MOST_SPREAD = 2**25
 
 
 class _Cells:
@@ -57,8 +59,8 @@ class BlurRedactor:
 
     def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
         """See `Redactor`."""
-        for face, patch, cells in _patches(self._cells, pixels, faces):
-            laid_over(patch, _drawn(cells, patch, face, cv2.INTER_CUBIC))
+        for patch, cells in _patches(self._cells, pixels, faces):
+            laid_over(patch, _drawn(cells, patch, cv2.INTER_CUBIC))
 
 
 class MosaicRedactor:
@@ -69,41 +71,32 @@ class MosaicRedactor:
 
     def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
         """See `Redactor`."""
-        for face, patch, cells in _patches(self._cells, pixels, faces):
-            laid_over(patch, _drawn(cells, patch, face, cv2.INTER_NEAREST))
+        for patch, cells in _patches(self._cells, pixels, faces):
+            laid_over(patch, _drawn(cells, patch, cv2.INTER_NEAREST))
 
 
-def _patches(cells: _Cells, pixels: Pixels, faces: Sequence[FaceToHide]) -> list[tuple[FaceToHide, Patch, Floats]]:
+def _patches(cells: _Cells, pixels: Pixels, faces: Sequence[FaceToHide]) -> list[tuple[Patch, Floats]]:
     """What to draw where. All colours are taken before anything is drawn: a neighbour's cover must not leak into them."""
     found = []
     for face in faces:
         patch = patch_of(pixels, face.box)
         colours = cells.of(pixels, face.box, face.track_id) if patch is not None else None
         if patch is not None and colours is not None:
-            found.append((face, patch, colours))
+            found.append((patch, colours))
     return found
 
 
-def _drawn(cells: Floats, patch: Patch, face: FaceToHide, how: int) -> Floats:
+def _drawn(cells: Floats, patch: Patch, how: int) -> Pixels:
     """The cells spread over the face's box as far as it is in the patch, and beyond its edges by their outermost colours."""
     height, width = patch.pixels.shape[:2]
-    left, top, right, bottom = patch.whole
-    across = (np.arange(width, dtype=np.float32) + 0.5 - left) / max(right - left, 1.0) * ACROSS - 0.5
-    down = (np.arange(height, dtype=np.float32) + 0.5 - top) / max(bottom - top, 1.0) * DOWN - 0.5
-    if how == cv2.INTER_NEAREST:
-        columns = np.clip(np.round(across), 0, ACROSS - 1).astype(np.intp)
-        rows = np.clip(np.round(down), 0, DOWN - 1).astype(np.intp)
-        return cells[rows][:, columns]
-    # Separable, one axis after the other: far cheaper than a general remapping of a large face.
-    wide = cv2.remap(
-        np.ascontiguousarray(cells),
-        np.repeat(np.clip(across, 0, ACROSS - 1)[None], DOWN, 0),
-        np.repeat(np.arange(DOWN, dtype=np.float32)[:, None], width, 1),
-        how,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    low = np.clip(np.floor(down), 0, DOWN - 1).astype(np.intp)
-    high = np.minimum(low + 1, DOWN - 1)
-    share = np.clip(down - low, 0, 1)
-    smooth = (share * share * (3 - 2 * share))[:, None, None]
-    return np.asarray(wide[low] * (1 - smooth) + wide[high] * smooth, np.float32)
+    left, top = round(patch.whole[0]), round(patch.whole[1])
+    across, down = max(ACROSS, round(patch.whole[2]) - left), max(DOWN, round(patch.whole[3]) - top)
+    if across * down > _MOST_SPREAD:
+        how = cv2.INTER_NEAREST
+        across, down = ACROSS, DOWN  # a face far larger than its picture: one colour of it fills the picture
+    spread = cv2.resize(cells.astype(np.uint8), (across, down), interpolation=how)
+    spread = spread[max(0, -top) : max(0, -top) + height, max(0, -left) : max(0, -left) + width]
+    above, beside = max(0, top), max(0, left)
+    below, right = max(0, height - above - spread.shape[0]), max(0, width - beside - spread.shape[1])
+    made = cv2.copyMakeBorder(spread, above, below, beside, right, cv2.BORDER_REPLICATE)
+    return np.asarray(made[:height, :width], np.uint8)

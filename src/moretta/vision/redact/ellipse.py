@@ -5,8 +5,8 @@ Belongs here: where it lies in a picture, and how strongly each pixel under it i
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-import numpy.typing as npt
 
 from moretta.core.redaction import REACH
 from moretta.core.values import Floats, Pixels
@@ -47,7 +47,8 @@ def patch_of(pixels: Pixels, box: Floats, soft: float = SOFT_EDGE) -> Patch | No
     return Patch(pixels[top:bottom, left:right], cover[..., None].astype(np.float32), tuple(map(float, whole)))  # type: ignore[arg-type]
 
 
-def laid_over(patch: Patch, over: npt.NDArray[np.floating]) -> None:
+def laid_over(patch: Patch, over: Pixels) -> None:
     """Draw `over` (h, w, 3) into the patch as far as it is covered."""
-    under = patch.pixels.astype(np.float32)
-    patch.pixels[:] = np.clip(under + (over - under) * patch.cover + 0.5, 0, 255).astype(np.uint8)
+    under = np.ascontiguousarray(patch.pixels)
+    cover = np.ascontiguousarray(patch.cover[..., 0])
+    patch.pixels[:] = cv2.blendLinear(np.ascontiguousarray(over), under, cover, 1 - cover)

@@ -23,4 +23,4 @@ class SolidRedactor:
         for face in faces:
             patch = patch_of(pixels, face.box)
             if patch is not None:
-                laid_over(patch, np.array(COLOUR, np.float32))
+                laid_over(patch, np.full(patch.pixels.shape, COLOUR, np.uint8))

@@ -35,9 +35,7 @@ def strangers(model_id: str) -> Floats:
         return drawn(found["mean"].astype(np.float64), found["directions"].astype(np.float64), COUNT, SEED)
 
 
-def drawn(
-    mean: npt.NDArray[np.float64], directions: npt.NDArray[np.float64], count: int, seed: int
-) -> Floats:
+def drawn(mean: npt.NDArray[np.float64], directions: npt.NDArray[np.float64], count: int, seed: int) -> Floats:
     """Unit vectors (count, d) from the normal distribution of `mean` (d,) and `directions` (k, d), brought to length 1."""
     lots = np.random.default_rng(seed).normal(size=(count, len(directions)))
     vectors = mean + lots @ directions
