@@ -1,6 +1,7 @@
 """What tests of every area share: installed model weights, the demonstration clip, and the development data."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,20 @@ from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
 def pytest_configure() -> None:
     """Temporary folders of tests lie in memory, unless somebody said where (`--basetemp`, `PYTEST_DEBUG_TEMPROOT`)."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory.folder()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test has an id of its own: of tests that share one, workers beside each other would run only one.
+
+    pytest 9.2 makes ids from the function alone where schemathesis 4 makes one test for each operation of a document.
+    """
+    for item in items:
+        operation = getattr(item, "operation_label", None)
+        if operation is not None and operation not in item.nodeid:
+            item._id = item.id.with_params(operation)  # type: ignore[attr-defined]
+    shared = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if shared:
+        raise pytest.UsageError(f"expected an id of its own for each test; several share {', '.join(shared[:5])}")
 
 
 @pytest.fixture(scope="session")
