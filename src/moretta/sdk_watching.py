@@ -13,13 +13,12 @@ from moretta.core.policy import Action
 from moretta.core.site import Site
 from moretta.settings import Settings
 from moretta.use_cases.guard import require_action
-from moretta.wiring.cameras.camera import CameraTerms
 from moretta.wiring.policy import policy_in_force
 from moretta.wiring.service import opened
 from moretta.wiring.site_file import plain_site, read_site
 from moretta.wiring.statistics import stores_of
 from moretta.wiring.streams.addresses import note_addresses
-from moretta.wiring.streams.process import watch_terms
+from moretta.wiring.streams.process import camera_terms, watch_terms
 from moretta.wiring.streams.watching import Listener, Watching
 
 __all__ = ["Listener", "WatchTarget", "Watcher", "watch_target"]
@@ -86,8 +85,8 @@ class Watcher:
         require_action(policy_in_force(self._settings), Action.COUNT, purpose)
         self._target, self._listener, self._fast = target, listener or Listener(), fast
         self._sources = {name: parse_source(text) for name, text in target.sources.items()}
-        terms = CameraTerms(rate=rate, paced=not fast, folder_again_s=FOLDER_AGAIN_S if follow else None)
-        self._camera_terms = replace(terms, mode=watch_terms(self._settings).mode)
+        again_s = FOLDER_AGAIN_S if follow else None
+        self._camera_terms = replace(camera_terms(self._settings), rate=rate, paced=not fast, folder_again_s=again_s)
         self._watching: Watching | None = None
         self._stopped = False
 

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         description="Hosts and ports to which `/v1/streams` may connect, such as `10.0.0.7:554 cam.example:443`, several with "
         "spaces between. Left out: none. (`moretta watch` connects to whatever its own command or site file names.)",
     )
+    camera_ca_file: Path | None = Field(
+        None, description="CA certificates (PEM) to trust for cameras by TLS instead of the system's."
+    )
     camera_dir: Path | None = Field(
         None,
         description="The folder beneath which `/v1/streams` may read recordings and folders of them. Left out: none are read.",

@@ -34,6 +34,8 @@ NETWORK = frozenset({SourceKind.RTSP, SourceKind.MJPEG})
 # What ends by itself; everything else goes on until somebody stops it.
 RECORDED = frozenset({SourceKind.FILE, SourceKind.FOLDER})
 MAX_SOURCE = 2000
+# The field of an error in which a reader passes on what a camera asked before it closed the connection.
+CHALLENGE = "challenge"
 
 _SCHEMES = {
     "rtsp": (SourceKind.RTSP, False, 554),  # RFC 2326, 3.2

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from moretta.core.cameras import CameraSource
 from moretta.core.errors import CameraUnavailable
@@ -26,10 +27,12 @@ class Connection:
     close: Callable[[], None]
 
 
-def connected(source: CameraSource, timeout_s: float, trust: ssl.SSLContext | None = None) -> Connection:
-    """A connection to the source's host and port; by TLS where it says so, then as `trust` or the system's certificates vouch.
+def connected(source: CameraSource, timeout_s: float, ca_file: Path | None = None) -> Connection:
+    """A connection to the source's host and port; by TLS where it says so, then as the certificates of
+    `ca_file` (PEM) or the system's vouch.
 
     Raises:
+        RequestInvalid: `ca_file` cannot be read.
         CameraUnavailable: nothing listens there, not in time, or not with a certificate that this machine trusts.
     """
     try:
@@ -42,7 +45,7 @@ def connected(source: CameraSource, timeout_s: float, trust: ssl.SSLContext | No
             # The reader blocks on it, with timeouts of its own.
             raw.settimeout(None)
             return Connection(raw.fileno(), lambda: _ended(raw))
-        return _relayed((trust or trusted()).wrap_socket(raw, server_hostname=source.host))
+        return _relayed(trusted(ca_file).wrap_socket(raw, server_hostname=source.host))
     except ssl.SSLCertVerificationError:
         raw.close()
         raise CameraUnavailable("the camera does not show a certificate that this machine trusts") from None

@@ -81,6 +81,7 @@ class WorkerProcess:
         self._terms = terms
         self._channel = ours
         self._number = 0
+        self._ended_here = False
         self.served = 0
         self.confinement: Confinement | None = None
 
@@ -162,6 +163,7 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Kill the process; whoever waits for it finds its channel closed. Any thread may call this, more than once."""
+        self._ended_here = True
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -226,7 +228,8 @@ class WorkerProcess:
 
     def _lost(self, time_limit_s: float) -> MorettaError:
         ending = self._ending()
-        _log.error("sandbox.worker_lost: %s", ending)
+        if not self._ended_here:
+            _log.error("sandbox.worker_lost: %s", ending)
         if ending == "SIGXCPU":
             return _too_slow(time_limit_s)
         return WorkerLost(f"the analysis process died ({ending}); only this request is lost")

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
-from moretta.core.cameras import NETWORK, RECORDED, CameraHealth, CameraSource, CameraState, SourceKind
+from moretta.core.cameras import CHALLENGE, RECORDED, CameraHealth, CameraSource, CameraState, SourceKind
 from moretta.core.errors import CameraUnavailable, MediaError, MorettaError, SandboxUnavailable
 from moretta.sandbox.confinement import Mode
 from moretta.sandbox.process import WorkerProcess, WorkerTerms
 from moretta.sandbox.slots import PLACES, Picture, PictureMemory
-from moretta.wiring.cameras.opening import Folder, Opened, opened
+from moretta.wiring.cameras.opening import Folder, opened
 from moretta.wiring.cameras.wire import ReadRequest, parse_taken, read_request_json
 
 ENTRY_POINT = "moretta.wiring.cameras.reader:reader_handler"
@@ -36,7 +37,8 @@ class CameraTerms:
 
     `rate`: pictures analysed a second. `paced`: see `ReadRequest`. `stall_s`: a camera that is silent for so long is left and
     tried again, after `first_pause_s`, then twice that and so on to `longest_pause_s`, each shortened by chance by up to half.
-    `folder_again_s`: how often a folder that is read to its end is looked at again; None: it has ended.
+    `ca_file`: certificates (PEM) to trust instead of the system's. `folder_again_s`: how often a folder that is read to its end is
+    looked at again; None: it has ended.
     """
 
     rate: float = 5.0
@@ -50,6 +52,7 @@ class CameraTerms:
     # ffmpeg and its buffers for an 8K camera stay under 1 GiB; address space counts what is only reserved, too.
     memory_bytes: int = 2 * 2**30
     mode: Mode = Mode.REQUIRED
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ class Camera:
         self._looked_at: set[int] = set()
         self._stopping = threading.Event()
         self._process: WorkerProcess | None = None
-        self._source_now: Opened | None = None
+        self._folder = Folder(source.path) if source.kind is SourceKind.FOLDER else None
+        self._challenge = ""
         self._last_news_s = time.monotonic()
         self._reading = False
         self._dropped_before = 0
@@ -152,38 +156,47 @@ class Camera:
             self._end_attempt()
 
     def _run(self) -> None:
-        folder = Folder(self._source.path) if self._source.kind is SourceKind.FOLDER else None
         failures = 0
         try:
             while not self._stopping.is_set():
                 before = self.health.frames
-                try:
-                    source = self._source if folder is None else self._next_of(folder)
-                    if source is None:
-                        break
-                    self._read(source)
-                    if folder is None and source.kind is SourceKind.FILE:
-                        break
-                    trouble = None if folder is not None else "the camera ended the stream"
-                except SandboxUnavailable as error:
-                    self._note(CameraState.ENDED, error.detail)
-                    return
-                except MorettaError as error:
-                    trouble = self._told(error)
-                    if self._source.kind in RECORDED and not (isinstance(error, CameraUnavailable) and folder):
-                        # A recording does not get better by being read again; a folder has others.
-                        self._note_trouble(trouble)
-                        if folder is None:
-                            break
-                        continue
+                over, trouble = self._attempt()
+                if over:
+                    break
                 if trouble is None:
-                    failures = 0
                     continue
                 failures = 0 if self.health.frames > before else failures + 1
                 self._pause(trouble, failures)
         finally:
             self._note(CameraState.ENDED, self.health.trouble)
             self._close_process()
+
+    def _attempt(self) -> tuple[bool, str | None]:
+        """Read once. Whether that was the last time, and what it ended with; None where the next follows at once."""
+        try:
+            source = self._source if self._folder is None else self._next_of(self._folder)
+            if source is None:
+                return True, None
+            self._read(source)
+        except MorettaError as error:
+            return self._failed(error)
+        if self._source.kind in RECORDED:
+            return self._folder is None, None
+        return False, "the camera ended the stream"
+
+    def _failed(self, error: MorettaError) -> tuple[bool, str | None]:
+        asked = next((one.detail for one in error.field_errors if one.field == CHALLENGE), "")
+        self._challenge = asked
+        if asked:
+            return False, None
+        trouble = error.detail if isinstance(error, SandboxUnavailable) else self._told(error)
+        of_a_folder = self._folder is not None and isinstance(error, MediaError)
+        once = self._source.kind in RECORDED and self._terms.folder_again_s is None
+        if isinstance(error, SandboxUnavailable) or of_a_folder or once:
+            # A recording does not get better by being read again; a folder has others.
+            self._note(self.health.state, trouble)
+            return not of_a_folder, None
+        return False, trouble
 
     def _next_of(self, folder: Folder) -> CameraSource | None:
         again_s = self._terms.folder_again_s
@@ -199,9 +212,8 @@ class Camera:
         """One attempt, until the source ends or fails."""
         self._note(CameraState.CONNECTING, self.health.trouble)
         process = self._running_process()
-        now = opened(source, self._terms.connect_s)
+        now = opened(source, self._terms.connect_s, self._terms.ca_file)
         with self._lock:
-            self._source_now = now
             self._file_origin_s = max(self._file_origin_s, self._origin_s)
             self._dropped_before = self._health.dropped
         self._last_news_s = time.monotonic()
@@ -219,23 +231,22 @@ class Camera:
             )
         finally:
             self._reading = False
-            with self._lock:
-                self._source_now = None
             with suppress(OSError):
                 now.close()
 
     def _request(self, source: CameraSource) -> ReadRequest:
-        network = source.kind in NETWORK
         return ReadRequest(
             source.kind,
             self._terms.rate,
             MOST_PIXELS,
             self._terms.paced,
-            **(
-                {n: getattr(source, n) for n in ("host", "port", "tls", "target", "user", "password")}
-                if network
-                else {}
-            ),
+            source.host,
+            source.port,
+            source.tls,
+            source.target,
+            source.user,
+            source.password,
+            self._challenge,
         )
 
     def _came(self, raw: bytes) -> None:
@@ -308,9 +319,6 @@ class Camera:
             if self._health.state is not state or self._health.trouble != trouble:
                 self._health = replace(self._health, state=state, since=datetime.now(UTC), trouble=trouble)
         self._on_news()
-
-    def _note_trouble(self, trouble: str) -> None:
-        self._note(self.health.state, trouble)
 
     def _told(self, error: MorettaError) -> str:
         if isinstance(error, CameraUnavailable | MediaError):

@@ -26,14 +26,14 @@ class Opened:
     close: Callable[[], None]
 
 
-def opened(source: CameraSource, timeout_s: float) -> Opened:
-    """The source, opened.
+def opened(source: CameraSource, timeout_s: float, ca_file: Path | None = None) -> Opened:
+    """The source, opened; TLS as `links.cameras.connected` has it.
 
     Raises:
         CameraUnavailable: it is not there; the message tells no name and no path.
     """
     if source.kind in NETWORK:
-        connection = connected(source, timeout_s)
+        connection = connected(source, timeout_s, ca_file)
         return Opened(connection.fd, True, connection.close)
     flags = os.O_RDWR if source.kind is SourceKind.DEVICE else os.O_RDONLY
     try:

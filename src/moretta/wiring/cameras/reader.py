@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator
 from moretta.core.cameras import SourceKind
 from moretta.core.errors import RequestInvalid
 from moretta.sandbox.slots import Picture, PictureMemory
+from moretta.vision.cameras.conversation import Conversation
+from moretta.vision.cameras.credentials import Credentials
+from moretta.vision.cameras.decoding import decoded
+from moretta.vision.cameras.devices import device
+from moretta.vision.cameras.multipart import motion_jpeg
 from moretta.vision.cameras.recorded import recorded
+from moretta.vision.cameras.rtp import encoded_pictures
+from moretta.vision.cameras.rtsp import RtspClient
+from moretta.vision.cameras.sdp import Codec
 from moretta.vision.cameras.shots import Decoded, Shot, shots
 from moretta.vision.decode.warm import video_sample
 from moretta.wiring.cameras.wire import ReadRequest, Taken, parse_read_request, read_request_json, taken_json
@@ -66,7 +74,28 @@ def _pictures(fd: int, wanted: ReadRequest) -> Iterator[Decoded]:
     match wanted.kind:
         case SourceKind.FILE:
             return recorded(fd, wanted.most_pixels)
+        case SourceKind.RTSP:
+            return _rtsp(fd, wanted)
+        case SourceKind.MJPEG:
+            host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+            credentials = Credentials(wanted.user, wanted.password, wanted.challenge)
+            coming = motion_jpeg(Conversation(fd), f"{host}:{wanted.port}", wanted.target, credentials)
+            return decoded(coming, Codec.JPEG, (), wanted.most_pixels, wanted.rate)
+        case SourceKind.DEVICE:
+            found = device(fd)
+            if found.jpeg:
+                return decoded(found.encoded(), Codec.JPEG, (), wanted.most_pixels, wanted.rate)
+            return found.decoded()
     raise RequestInvalid("expected a source of a kind that readers know")
+
+
+def _rtsp(fd: int, wanted: ReadRequest) -> Iterator[Decoded]:
+    host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
+    url = f"{'rtsps' if wanted.tls else 'rtsp'}://{host}:{wanted.port}{wanted.target}"
+    client = RtspClient(Conversation(fd), url, Credentials(wanted.user, wanted.password))
+    offer = client.play()
+    pictures = encoded_pictures(client.packets(), offer)
+    return decoded(pictures, offer.codec, offer.parameter_sets, wanted.most_pixels, wanted.rate)
 
 
 def rehearse() -> None:

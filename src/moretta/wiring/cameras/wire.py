@@ -19,7 +19,8 @@ class ReadRequest:
     """How to read the descriptor that comes with it.
 
     `rate`: pictures a second. `paced`: recordings in their own time; otherwise as fast as pictures are taken from the memory, and
-    none is dropped. `host`, `port`, `tls`, `target`, `user`, `password`: as `CameraSource`.
+    none is dropped. `host`, `port`, `tls`, `target`, `user`, `password`: as `CameraSource`. `challenge`: what the camera asked
+    when it closed the last connection.
     """
 
     kind: SourceKind
@@ -32,6 +33,7 @@ class ReadRequest:
     target: str = field(default="/", repr=False)
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    challenge: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

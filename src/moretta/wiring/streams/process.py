@@ -14,6 +14,7 @@ from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.process import WorkerProcess, WorkerTerms
 from moretta.settings import Settings
 from moretta.statistics.keeper import Plan
+from moretta.wiring.cameras.camera import CameraTerms
 from moretta.wiring.streams.session import new_session
 from moretta.wiring.watching.wire import Begin, Look, Tick, Word, parse_made, parse_plans, parse_receipt, request
 
@@ -39,6 +40,11 @@ def watch_terms(settings: Settings) -> WatchTerms:
         settings.worker_memory_mb * 2**20,
         {"MORETTA_MODELS_DIR": str(settings.models_dir)},
     )
+
+
+def camera_terms(settings: Settings) -> CameraTerms:
+    """As the settings say; what a caller chooses is replaced in it."""
+    return CameraTerms(mode=Mode(settings.sandbox), ca_file=settings.camera_ca_file)
 
 
 class WatchingProcess:
