@@ -9,6 +9,7 @@ Who is there is not a running total of comings less goings: its noise would be t
 would count until midnight. It is a count at each tick, and a visit is in at most `MOST_TICKS` of those for each zone.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -30,8 +31,13 @@ from moretta.statistics.continual import TreeCounter
 from moretta.statistics.noise import Measurement, Mechanism
 from moretta.statistics.tables import laid_out
 
-# A visit is over by then; what it added is remembered for so long after its first event.
-_REMEMBERED_S = LONGEST_VISIT_S + 120.0
+# An event that is handed in later than this, by the keeper's clock, adds nothing any more: a worker's answer waits for seconds.
+_LATEST_S = 120.0
+# A visit's events are less than the longest visit apart, and none counts later than `_LATEST_S`: so long after the first one,
+# whatever else of that visit comes is too late, and what it added can be forgotten.
+_REMEMBERED_S = LONGEST_VISIT_S + _LATEST_S
+# Forgetting looks at every visit of half an hour, so not at every event.
+_TIDY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -47,19 +53,21 @@ class _Added:
 
 class LiveCaps:
     """Lets through what the caps allow: for each visit one coming, one going and one long stay in each of its first zones, and
-    its first crossings."""
+    its first crossings.
+
+    What becomes of an event depends on the clock and on its own visit's events, never on another visit.
+    """
 
     def __init__(self, site: Site) -> None:
         self._most_zones = site.privacy.most_zones
         self._places = {measure: frozenset(site.places_of(measure)) for measure in LIVE}
         self._added: dict[int, _Added] = {}
-        # For each camera, the highest id that was forgotten: no visit of an id up to it adds anything any more.
-        self._floor: dict[str, int] = {}
+        self._tidied_s = -math.inf
 
     def admit(self, event: LiveEvent, now_s: float, day: date) -> bool:
         """Whether the event may be counted on `day`; if so, it is remembered as counted."""
         self._forget(now_s)
-        if event.place not in self._places.get(event.measure, ()):
+        if event.place not in self._places.get(event.measure, ()) or not now_s - event.time_s <= _LATEST_S:
             return False
         added = self._of(event, now_s, day)
         if added is None:
@@ -79,9 +87,7 @@ class LiveCaps:
         camera = event.place.partition("/")[0]
         added = self._added.get(event.visit_id)
         if added is None:
-            if event.visit_id <= self._floor.get(camera, -1):
-                return None
-            added = self._added[event.visit_id] = _Added(camera, now_s, day)
+            added = self._added[event.visit_id] = _Added(camera, max(now_s, event.time_s), day)
         return added if added.day == day and added.camera == camera else None
 
     def _crossed(self, added: _Added, event: LiveEvent) -> bool:
@@ -104,16 +110,10 @@ class LiveCaps:
         return True
 
     def _forget(self, now_s: float) -> None:
-        """Visits are remembered in the order of their first events, so the oldest come first."""
-        for visit_id, added in list(self._oldest(now_s - _REMEMBERED_S)):
-            del self._added[visit_id]
-            self._floor[added.camera] = max(visit_id, self._floor.get(added.camera, -1))
-
-    def _oldest(self, before_s: float) -> Iterator[tuple[int, _Added]]:
-        for visit_id, added in self._added.items():
-            if added.first_s >= before_s:
-                return
-            yield visit_id, added
+        if now_s - self._tidied_s >= _TIDY_S:
+            self._tidied_s = now_s
+            before_s = now_s - _REMEMBERED_S
+            self._added = {visit_id: added for visit_id, added in self._added.items() if added.first_s >= before_s}
 
 
 class DayCounters:

@@ -111,18 +111,37 @@ def test_a_visit_from_yesterday_adds_nothing_today() -> None:
     assert not caps.admit(_event(1, Measure.LONG_STAYS), MIDNIGHT_S + 1, NEXT)
 
 
+def _late(visit_id: int, measure: Measure, time_s: float) -> LiveEvent:
+    return LiveEvent(visit_id, time_s, measure, "door/a")
+
+
 def test_a_visit_that_was_forgotten_adds_nothing_again() -> None:
+    """Its last event is half an hour after its first at the most, and counts two minutes later at the most."""
     caps = LiveCaps(a_site())
-    assert caps.admit(_event(5, Measure.PASSERS), MIDNIGHT_S, DAY)
-    assert caps.admit(_event(6, Measure.PASSERS), MIDNIGHT_S + 3600, DAY)
-    assert not caps.admit(_event(5, Measure.PASSERS), MIDNIGHT_S + 3600, DAY)
-    assert not caps.admit(_event(4, Measure.FLOW, "door/in"), MIDNIGHT_S + 3600, DAY)
+    assert caps.admit(_late(5, Measure.PASSERS, MIDNIGHT_S), MIDNIGHT_S, DAY)
+    for minute in range(1, 60):
+        now_s = MIDNIGHT_S + 60 * minute
+        caps.admit(_late(100 + minute, Measure.PASSERS, now_s), now_s, DAY)
+        assert not caps.admit(_late(5, Measure.PASSERS, MIDNIGHT_S + min(60 * minute, 1799)), now_s, DAY)
 
 
-def test_a_camera_with_lower_ids_is_not_held_back_by_another() -> None:
+def test_a_picture_from_before_the_clock_does_not_make_its_visits_remembered_for_too_short() -> None:
     caps = LiveCaps(a_site())
-    caps.admit(_event(900, Measure.PASSERS), MIDNIGHT_S, DAY)
-    assert caps.admit(_event(3, Measure.PASSERS, "shelf/all"), MIDNIGHT_S + 3600, DAY)
+    assert caps.admit(_late(5, Measure.PASSERS, MIDNIGHT_S + 600), MIDNIGHT_S, DAY)
+    assert not caps.admit(_late(5, Measure.PASSERS, MIDNIGHT_S + 2390), MIDNIGHT_S + 2500, DAY)
+
+
+@pytest.mark.parametrize("leap_s", [0.0, 100.0, 2000.0])
+def test_no_visit_decides_whether_another_counts_when_the_clock_leaps(leap_s: float) -> None:
+    """A machine that slept, or a clock that was set: visits before a second camera's picture that waited meanwhile."""
+    counted = []
+    for one_more in (True, False):
+        caps = LiveCaps(a_site())
+        if one_more:
+            caps.admit(_late(50, Measure.PASSERS, MIDNIGHT_S), MIDNIGHT_S, DAY)
+        now_s = MIDNIGHT_S + leap_s
+        counted.append([caps.admit(_late(one, Measure.PASSERS, MIDNIGHT_S + 1), now_s, DAY) for one in range(50)])
+    assert counted[0] == counted[1]
 
 
 def test_a_measure_without_a_share_is_not_released() -> None:
