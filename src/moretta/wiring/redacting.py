@@ -3,14 +3,14 @@
 Belongs here: which model and which threshold does what. Does not belong here: how any of them works.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 
 from moretta.core.redaction import FaceToHide, Method, Redaction, RedactionRequest, Redactor
 from moretta.core.values import Face, Pixels, TrackId
-from moretta.use_cases.redaction.instruments import RedactionInstruments
+from moretta.use_cases.redaction.instruments import AttackTools, RedactionInstruments, Reversal
 from moretta.use_cases.redaction.plan import tightened
 from moretta.vision.avatar import Avatar
 from moretta.vision.cuts import CutDetector
@@ -20,6 +20,8 @@ from moretta.vision.observe import LEAST_PRESENCE
 from moretta.vision.openness import eye_openness, mouth_openness
 from moretta.vision.pose import head_pose
 from moretta.vision.redact import BlurRedactor, MosaicRedactor, PatchFollower, SolidRedactor
+from moretta.vision.redact.reversal import deconvolved, smoothed_and_deconvolved
+from moretta.vision.redact.strangers import strangers
 from moretta.wiring.instruments import Workshop
 from moretta.wiring.redacting_wire import parse_redaction_request, redaction_json, redaction_request_json
 
@@ -43,7 +45,20 @@ def redaction_instruments(workshop: Workshop) -> RedactionInstruments:
         cuts=CutDetector,
         describe=partial(_described, workshop),
         redactor=_redactor,
+        attack=attack_tools(workshop),
     )
+
+
+# What is left of a face under one colour or an avatar cannot be undone: nothing of it is there.
+_REVERSALS: Mapping[Method, Reversal] = {Method.BLUR: deconvolved, Method.MOSAIC: smoothed_and_deconvolved}
+
+
+def attack_tools(workshop: Workshop) -> Callable[[Method], AttackTools]:
+    """What the check attacks each method with."""
+    embedder = workshop.quick_embedder
+    nobody = strangers(embedder.model_id)
+    describe = partial(_described, workshop)
+    return lambda method: AttackTools(embedder, describe, partial(_redactor, method), _REVERSALS.get(method), nobody)
 
 
 class _Sized:

@@ -1,0 +1,185 @@
+"""Who is still recognised under each method, among many people.
+
+Belongs here: the protocol and the attackers. Does not belong here: reading photographs (see `faces`), printing.
+
+The gallery holds one photograph each of many people, the probes are other photographs of some of them, hidden. Attackers:
+
+- *raw*: the recogniser compares hidden probes with originals;
+- *adapted*: with originals that were hidden by the same method, another lot each (Newton, Sweeney and Malin 2005: the parrot);
+- *reversed*: probes undone as far as can be, with originals, and *reversed, adapted*: with gallery photographs hidden and undone;
+- *learned*: a linear discriminant on the hidden pixels, learned on other people who were hidden by the same method (the attack of
+  McPherson, Shokri and Shmatikov 2016 with as much learning as so few people allow).
+
+Each sees only what the cover shows, or, where `surroundings` says so, the photograph around it too.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from moretta.core.redaction import Method, Redactor
+from moretta.core.values import Floats, Pixels
+from moretta.evaluation.recognition.intervals import share_interval
+from moretta.use_cases.redaction.attacks import only_inside
+from moretta.use_cases.redaction.instruments import AttackTools
+from moretta.vision.align import aligned
+from moretta.vision.embed import ARCFACE_112, SIDE
+from training.redaction.faces import Shown, picture
+
+FMR = 1e-3
+# px of the learned attacker's picture: finer than any cell.
+_SMALL = 16
+_KEPT = 120
+# Each half of the people is attacked by what the other half taught.
+FOLDS = 2
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """One attacker's: the share of probes ranked first, and accepted at `FMR`, with 95 % intervals by person."""
+
+    attack: str
+    rank1: float
+    rank1_interval: tuple[float, float]
+    tar: float
+    tar_interval: tuple[float, float]
+    cosine: float
+
+
+@dataclass(slots=True)
+class Seen:
+    """What attackers have of all photographs, in their order, under one method."""
+
+    raw: list[Floats] = field(default_factory=list)
+    around: list[Floats] = field(default_factory=list)
+    undone: list[Floats] = field(default_factory=list)
+    small: list[Floats] = field(default_factory=list)
+
+
+class Reidentification:
+    """One set of people: `photos` with `portrait.photo` 0 is the gallery, all others are probes."""
+
+    def __init__(self, photos: Sequence[Shown], tools: Callable[[Method], AttackTools]) -> None:
+        self._photos, self._tools = photos, tools
+        self._people = np.array([each.portrait.person for each in photos])
+        first = np.array([each.portrait.photo == 0 for each in photos])
+        self._gallery = np.flatnonzero(first)
+        self._probes = np.flatnonzero(~first & np.isin(self._people, self._people[first]))
+        embed = tools(Method.SOLID).embedder.embed
+        originals = [(picture(each.portrait.path), each.face) for each in photos]
+        self._inside = _stacked(embed(only_inside(p, f.box), f.landmarks).vector for p, f in originals)
+        self._whole = _stacked(embed(p, f.landmarks).vector for p, f in originals)
+
+    @property
+    def people(self) -> int:
+        """Size of the gallery; chance is 1 in it."""
+        return len(self._gallery)
+
+    @property
+    def probes(self) -> int:
+        """How many are tried."""
+        return len(self._probes)
+
+    def originals(self) -> Success:
+        """The same without hiding anything."""
+        return self._success("nothing hidden", self._scores(self._inside, self._inside))
+
+    def attacks(self, method: Method) -> list[Success]:
+        """Every attacker on `method`."""
+        seen = self._seen(method)
+        raw, around = _stacked(seen.raw), _stacked(seen.around)
+        compared = {
+            "raw": self._scores(raw, self._inside),
+            "adapted": self._scores(raw, raw),
+            "raw, surroundings": self._scores(around, self._whole),
+            "adapted, surroundings": self._scores(around, around),
+            "learned": self._learned(_stacked(seen.small), raw),
+        }
+        if seen.undone:
+            undone = _stacked(seen.undone)
+            compared |= {
+                "reversed": self._scores(undone, self._inside),
+                "reversed, adapted": self._scores(undone, undone),
+            }
+        return [self._success(attack, scores) for attack, scores in compared.items()]
+
+    def _seen(self, method: Method) -> Seen:
+        tools, seen = self._tools(method), Seen()
+        for number, each in enumerate(self._photos):
+            pixels, face = picture(each.portrait.path), each.face
+            redactor: Redactor = tools.redactor(number)
+            redactor.hide(pixels, [face])
+            inside = only_inside(pixels, face.box)
+            seen.raw.append(tools.embedder.embed(inside, face.landmarks).vector)
+            seen.around.append(tools.embedder.embed(pixels, face.landmarks).vector)
+            seen.small.append(_small(inside, face.landmarks))
+            if tools.reverse is not None:
+                undone = only_inside(tools.reverse(pixels, face.box), face.box)
+                seen.undone.append(tools.embedder.embed(undone, face.landmarks).vector)
+        return seen
+
+    def _scores(self, probes: Vectors, gallery: Vectors) -> Vectors:
+        return np.asarray(probes[self._probes] @ gallery[self._gallery].T, np.float32)
+
+    def _success(self, attack: str, scores: Vectors) -> Success:
+        people = self._people[self._probes]
+        mine = self._people[self._gallery][None] == people[:, None]
+        genuine = scores[mine]
+        # A tie is no find: where all faces look the same, nobody is first.
+        first = (genuine > np.where(mine, -np.inf, scores).max(axis=1) + 1e-6).astype(np.float64)
+        accepted = (genuine > np.quantile(scores[~mine], 1 - FMR) + 1e-6).astype(np.float64)
+        return Success(
+            attack,
+            float(first.mean()),
+            share_interval(first, people),
+            float(accepted.mean()),
+            share_interval(accepted, people),
+            float(genuine.mean()),
+        )
+
+    def _learned(self, small: Vectors, raw: Vectors) -> Vectors:
+        """Scores in the directions in which people differ most by hidden pixels and embeddings, as other people taught."""
+        pixels = small - small.mean(axis=1, keepdims=True)
+        features = np.concatenate([pixels / max(float(pixels.std()), 1e-6), raw * np.sqrt(len(small[0]))], axis=1)
+        scores = np.zeros((len(self._probes), len(self._gallery)), np.float32)
+        for fold in range(FOLDS):
+            others = self._people % FOLDS != fold
+            projected = discriminant(features[others], self._people[others])(features)
+            tried = self._people[self._probes] % FOLDS == fold
+            scores[tried] = self._scores(projected, projected)[tried]
+        return scores
+
+
+def discriminant(features: Vectors, people: npt.NDArray[np.intp]) -> Callable[[Vectors], Vectors]:
+    """Linear discriminant analysis after principal components (Belhumeur, Hespanha and Kriegman 1997): to unit vectors."""
+    mean = features.mean(axis=0)
+    _, _, directions = np.linalg.svd(features - mean, full_matrices=False)
+    basis = directions[: min(_KEPT, len(features) // 4)].T
+    reduced = (features - mean) @ basis
+    several = np.isin(people, np.flatnonzero(np.bincount(people) > 1))
+    centred = np.concatenate(
+        [reduced[people == p] - reduced[people == p].mean(axis=0) for p in np.unique(people[several])]
+    )
+    within = np.cov(centred.T) + 1e-3 * np.trace(np.cov(centred.T)) / basis.shape[1] * np.eye(basis.shape[1])
+    values, vectors = np.linalg.eigh(within)
+    whiten = vectors / np.sqrt(np.maximum(values, 1e-9))
+
+    def projected(given: Vectors) -> Vectors:
+        found = (given - mean) @ basis @ whiten
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9), np.float32)
+
+    return projected
+
+
+def _small(pixels: Pixels, landmarks: Floats) -> Floats:
+    crop = aligned(pixels, landmarks, ARCFACE_112, SIDE)
+    return np.asarray(cv2.resize(crop, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA), np.float32).reshape(-1)
+
+
+def _stacked(vectors: Iterable[Floats]) -> Vectors:
+    return np.stack(list(vectors)).astype(np.float32)
