@@ -59,10 +59,17 @@ def checkpoint(text, key):
     key_hash = sha256(origin.encode() + b"\n\x01" + key)[:4]
     for line in signatures.splitlines():
         dash, name, encoded = line.split(" ")
-        raw = base64.b64decode(encoded)
+        raw = from_base64(encoded)
         if dash == "\u2014" and name == origin and raw[:4] == key_hash and signed_by(key, body.encode(), raw[4:]):
-            return origin, int(size), base64.b64decode(root)
+            return origin, int(size), from_base64(root)
     raise Refused("the checkpoint is not signed by this key")
+
+
+def from_base64(text):
+    """RFC 4648, 4, written in its one way: with padding, and no bit set that says nothing."""
+    content = base64.b64decode(text, validate=True)
+    require(base64.b64encode(content).decode() == text, "base64 is written in another way")
+    return content
 
 
 def pair(left, right):
@@ -109,12 +116,12 @@ def log_proof(proof, key):
     index = proof["index"]
     require(0 <= index < size, "the entry is not under the checkpoint")
     leaf = sha256(b"\x00" + canonical(proof["entry"]))
-    path = [base64.b64decode(one) for one in proof["inclusion"]]
+    path = [from_base64(one) for one in proof["inclusion"]]
     require(root_of_path(leaf, index, size, path) == root, "the entry is not in the log")
     if "earlier" in proof:
         before, first, first_root = checkpoint(proof["earlier"]["checkpoint"], key)
         require(before == origin and first <= size, "the earlier checkpoint is of another log")
-        steps = [base64.b64decode(one) for one in proof["earlier"]["consistency"]]
+        steps = [from_base64(one) for one in proof["earlier"]["consistency"]]
         if first:
             require(
                 roots_of_growth(first, size, steps, True, first_root) == (first_root, root),
@@ -126,10 +133,12 @@ def log_proof(proof, key):
 def certificate(document, key):
     """An erasure certificate: signed by the key, committed to by an entry of the log that the same key signed."""
     signature = document["signature"]
-    require(base64.b64decode(signature["public_key"]) == key, "the certificate is signed by another key")
+    require(from_base64(signature["public_key"]) == key, "the certificate is signed by another key")
+    require(set(signature) == {"key_id", "public_key", "value"}, "the signature has another form")
+    require(signature["key_id"] == "ed25519_" + sha256(key)[:8].hex(), "the signature names another key")
     unsigned = {name: value for name, value in document.items() if name != "signature"}
     message = b"moretta document 1\n" + document["type"].encode() + b"\n" + canonical(unsigned)
-    require(signed_by(key, message, base64.b64decode(signature["value"])), "the certificate was changed")
+    require(signed_by(key, message, from_base64(signature["value"])), "the certificate was changed")
     entry = log_proof(document["log"], key)
     body = {name: value for name, value in unsigned.items() if name != "log"}
     nonce = bytes.fromhex(entry["nonce"])
@@ -147,7 +156,7 @@ def from_base64url(text):
 
 
 def rights_notice(text, key):
-    """A message about a rights request (RFC 7515, 5.2): the key in its header is not believed. Its id is for the caller to keep."""
+    """A message about a rights request (RFC 7515, 5.2): the key in its header is not believed; its id is the caller's to keep."""
     head, payload, signature = text.split(".")
     header = json.loads(from_base64url(head))
     require(header["alg"] == "EdDSA" and "crit" not in header, "the message is signed in another way")
@@ -158,6 +167,11 @@ def rights_notice(text, key):
     require(isinstance(told["jti"], str) and isinstance(told["iat"], int), "the message has no id and time")
 
 
+def each_once(pairs):
+    require(len(dict(pairs)) == len(pairs), "a name stands twice")
+    return dict(pairs)
+
+
 def verify(content, key):
     if content[:1] != b"{":
         text = content.decode()
@@ -166,7 +180,7 @@ def verify(content, key):
         else:
             rights_notice(text.strip(), key)
         return
-    document = json.loads(content)
+    document = json.loads(content, object_pairs_hook=each_once)
     kinds = {"moretta.log-proof.v1": log_proof, "moretta.erasure-certificate.v1": certificate}
     require(document.get("type") in kinds, "this kind of document is not known here")
     kinds[document["type"]](document, key)

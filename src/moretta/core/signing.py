@@ -161,16 +161,19 @@ def require_signature(document: Mapping[str, object], keys: Sequence[bytes], che
         ProofRejected: no signature, another key's, or the document was changed.
     """
     signature = document.get("signature")
-    if not isinstance(signature, Mapping):
-        raise ProofRejected("expected a signed document, got one without a signature")
-    public_key = from_base64(signature.get("public_key"), PUBLIC_KEY_BYTES)
+    if not isinstance(signature, Mapping) or set(signature) != {"key_id", "public_key", "value"}:
+        raise ProofRejected("expected a signed document, got one without a signature, or with another form of it")
+    public_key = from_base64(signature["public_key"], PUBLIC_KEY_BYTES)
     if public_key not in keys:
         raise ProofRejected("the document is signed by a key that is not the trusted one; get the region's public key")
+    # The signature does not cover itself: what stands beside its value must follow from the key.
+    if signature["key_id"] != signing_key_id(public_key):
+        raise ProofRejected("the signature names another key than the one that it shows")
     try:
         message = document_message(document)
     except ValueError as error:
         raise ProofRejected(str(error)) from None
-    if not check(public_key, message, from_base64(signature.get("value"), SIGNATURE_BYTES)):
+    if not check(public_key, message, from_base64(signature["value"], SIGNATURE_BYTES)):
         raise ProofRejected("the signature does not hold: the document was changed after it was signed")
     return public_key
 

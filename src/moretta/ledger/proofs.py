@@ -116,14 +116,21 @@ def verify_checkpoint(content: bytes, trust: Trust) -> Verified:
 
 
 def parsed_object(content: bytes) -> Mapping[str, object]:
-    """A JSON object. Raises `ProofRejected` for anything else."""
+    """A JSON object. Raises `ProofRejected` for anything else, also where a name stands twice: readers differ in which they take."""
     try:
-        value = json.loads(content)
+        value = json.loads(content, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ProofRejected("expected a JSON object")
     return value
+
+
+def _each_once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _require_earlier(value: object, note: Note, trust: Trust) -> None:
