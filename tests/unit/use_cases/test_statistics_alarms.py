@@ -1,6 +1,7 @@
 """Alarms ring where even the low end of a released figure is over the threshold, once, and never for less."""
 
-from datetime import UTC, datetime, timedelta
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
 
 from moretta.core.site import Alarms, Site, View, Zone
 from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, Table
@@ -63,9 +64,32 @@ def test_loitering_counts_the_last_hour_of_a_running_total() -> None:
 def test_flow_rings_where_it_is_unlike_the_same_hour_of_other_days() -> None:
     days = (100, 110, 90, 105, 95)
     assert watch(Alarms(flow=3), *days).bucket(flow(115)[0]) == []
+    # A spread of 7.07 days makes 21.2 the limit; both ways' noise of scale 2 is within 8 in 95 of 100.
+    assert watch(Alarms(flow=3), *days).bucket(flow(129)[0]) == []
+    assert len(watch(Alarms(flow=3), *days).bucket(flow(130)[0])) == 1
     (much,) = watch(Alarms(flow=3), *days).bucket(flow(160)[0])
     (little,) = watch(Alarms(flow=3), *days).bucket(flow(40)[0])
     assert (much.kind, much.value, little.value, much.place) == (AlarmKind.FLOW, 160, 40, "door/line")
+
+
+def test_noise_alone_is_no_unusual_flow() -> None:
+    """Five quiet days that chance made alike, and a sixth that noise moved by 12, as it does one hour in a hundred."""
+    assert watch(Alarms(flow=3), 5, 5, 5, 5, 5).bucket(flow(17)[0]) == []
+
+
+def test_totals_of_two_of_the_sites_days_are_not_compared() -> None:
+    """Midnight in Rome is 23:00 in Greenwich: the total fell then, not an hour later."""
+    one = watch(Alarms(loitering=20))
+    assert one.live(dataclasses.replace(live(Measure.LONG_STAYS, 500), time=_at(22, 50), day=date(2026, 11, 25))) != []
+    new_day = [
+        dataclasses.replace(live(Measure.LONG_STAYS, value), time=_at(*at), day=date(2026, 11, 26))
+        for value, at in ((0, (23, 0)), (60, (23, 50)), (60, (24, 5)))
+    ]
+    assert [kinds(one.live(figures)) for figures in new_day] == [[], [(AlarmKind.LOITERING, 60)], []]
+
+
+def _at(hour: int, minute: int) -> datetime:
+    return NOON.replace(hour=0) + timedelta(hours=hour, minutes=minute)
 
 
 def test_without_enough_days_nothing_is_usual() -> None:

@@ -4,15 +4,18 @@ Belongs here: the rules. Does not belong here: who is told (the doors), making f
 
 An alarm is post-processing of noisy figures: it spends nothing and says nothing about anybody that they do not. Its price is
 that it comes with the figures (a live tick later at most; flow, when its bucket is over), and that it needs a crowd to stand
-out of the noise: each rule asks that even the low end of the figure's interval is over the threshold, so that in a place where
-nothing happens it is wrong at most once in forty figures (95 % intervals, one side).
+out of the noise: each rule asks that even the end of the interval that is nearer to the threshold is over it. At a place that
+never goes over the threshold, noise does so in one figure of forty at most (95 % intervals, one side; of flow, where too little
+rings as well as too much, one of twenty), which at a figure a minute can still be several times a day.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from statistics import fmean, pstdev
 
+from moretta.core.intervals import half_width
 from moretta.core.site import Site
 from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, ReleaseStore, Table
 
@@ -29,11 +32,15 @@ class AlarmWatch:
     def __init__(self, site: Site, releases: ReleaseStore) -> None:
         self._site, self._releases = site, releases
         self._long_stays: dict[str, deque[tuple[datetime, int, float]]] = {}
+        self._day: date | None = None
         self._ringing: set[tuple[AlarmKind, str]] = set()
 
     def live(self, figures: LiveFigures) -> list[Alarm]:
         """What the live counters call for: too many people at once, or too many that stay too long."""
         found: list[Alarm] = []
+        if figures.day != self._day:
+            # Totals begin anew with the site's day.
+            self._day, self._long_stays = figures.day, {}
         for table in figures.tables:
             if table.measure is Measure.PRESENT and self._site.alarms.crowding is not None:
                 found += self._rings(
@@ -62,10 +69,8 @@ class AlarmWatch:
         return found
 
     def _within_an_hour(self, now: datetime, table: Table) -> tuple[int, float]:
-        """Long stays of the last hour, as the difference of two running totals; a total that fell begins a new day."""
+        """Long stays of the last hour, as the difference of two running totals of one day."""
         past = self._long_stays.setdefault(table.place, deque())
-        if past and past[-1][0].date() != now.date():
-            past.clear()
         past.append((now, table.values[0], table.half_width))
         while now - past[0][0] > _HOUR:
             past.popleft()
@@ -79,10 +84,11 @@ class AlarmWatch:
         if len(before) < LEAST_FLOW_DAYS:
             return []
         now, usual = sum(table.values), fmean(before)
-        # The noise of one figure is in the spread of the days already; a spread below it would be chance.
-        spread = max(pstdev(before), table.scale)
+        # The noise of both ways together, of variance 2 * scale^2 each; a spread of days below it would be chance.
+        spread = max(pstdev(before), math.sqrt(2 * len(table.values)) * table.scale)
+        width = half_width([table.scale] * len(table.values))
         return self._rings(
-            AlarmKind.FLOW, release.bucket, table.place, abs(now - usual), 0.0, deviations * spread, told=now
+            AlarmKind.FLOW, release.bucket, table.place, abs(now - usual), width, deviations * spread, told=now
         )
 
     def _same_time_before(self, release: Release, place: str) -> list[int]:
