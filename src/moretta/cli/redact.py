@@ -65,6 +65,7 @@ def redact(
     pairs = [(path, None) for path in _media(paths)] if tracks else _pairs(paths)
     if chosen != (None, None) and len(pairs) > 1:
         raise RequestInvalid("expected one file with --only or --except, got several; ids are those of one item")
+    batch = not tracks and (len(paths) > 2 or paths[0].is_dir())
     lines: list[bytes] = []
     failure: MorettaError | None = None
     with Redactor(method, audio, door="cli:redact") as redactor:
@@ -74,7 +75,8 @@ def redact(
                     if target is None:
                         done = redactor.tracks(source, on_progress)
                     else:
-                        target.parent.mkdir(parents=True, exist_ok=True)
+                        if batch:
+                            _make_folder(target.parent)
                         done = redactor.redact(
                             source,
                             target,
@@ -123,6 +125,15 @@ def _pairs(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
     if len(set(names)) < len(names):
         raise RequestInvalid("expected sources of different names, got two that would be written to one file")
     return list(pairs)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestInvalid(
+            f"expected a place for the folder of outputs; it cannot be made: {error.strerror}"
+        ) from None
 
 
 def _media(paths: Sequence[Path]) -> list[Path]:
