@@ -110,6 +110,21 @@ def test_a_charge_that_would_give_budget_back_is_refused(budgets: SqlBudgetStore
         budgets.spend(a_charge("s", epsilon), 1.0)
 
 
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -1.0])
+def test_a_limit_that_nothing_exceeds_is_refused(budgets: SqlBudgetStore, limit: float) -> None:
+    with pytest.raises(RequestInvalid, match="finite limit"):
+        budgets.spend(a_charge("s", 100.0), limit)
+    assert budgets.budget("shop", DAY) is None
+
+
+@pytest.mark.parametrize("partition", ["", "/12"])
+def test_a_partition_without_a_session_is_refused(budgets: SqlBudgetStore, partition: str) -> None:
+    """Otherwise it would be checked as visits of their own, and counted as all visits ever after."""
+    budgets.spend(a_charge("s", 1.0), 1.0)
+    with pytest.raises(RequestInvalid, match="session"):
+        budgets.spend(a_charge(partition, 1.0), 1.0)
+
+
 def test_many_at_once_never_spend_more_than_there_is(engine: Engine) -> None:
     def spends(_: int) -> bool:
         try:

@@ -32,6 +32,8 @@ GRACE_S = 30.0
 MOST_WAITING = 48
 # Forgetting looks at every visit of half an hour, so not at every tick.
 _TIDY_S = 60.0
+# Coverage is told in whole minutes: ticks come late by as long as a picture took to look at, and that depends on who is on it.
+_COVERAGE_STEP_S = 60
 # Between two ticks that are further apart nothing was watched: the process was stopped, or the clock was set forward.
 _MOST_APART_S = 300.0
 
@@ -214,7 +216,7 @@ class Keeper:
             self._mechanism.name,
             self._site.privacy.bucket_epsilon,
             tuple(tables),
-            min(bucket.covered_s, float(self._site.bucket_s)),
+            min(_whole_minutes(bucket.covered_s), float(self._site.bucket_s)),
             self._site.privacy.least_cell,
         )
 
@@ -230,3 +232,7 @@ class Keeper:
         self._day, self._day_start_s = day, first.timestamp()
         self._counters = DayCounters(self._site, math.ceil((last - first).total_seconds() / self._tick_s))
         self._made_tick = -1
+
+
+def _whole_minutes(seconds: float) -> float:
+    return float(_COVERAGE_STEP_S * round(seconds / _COVERAGE_STEP_S))

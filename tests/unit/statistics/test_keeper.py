@@ -119,6 +119,16 @@ def test_the_release_says_what_it_cost_and_how_much_of_the_bucket_was_watched() 
     assert release.mechanism == "no-noise-for-tests-only"
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.0123, 0.4])
+def test_how_long_a_picture_took_to_look_at_is_not_told_by_the_coverage(late_s: float) -> None:
+    """Ticks wait for the picture that is looked at, and one with a face takes longer."""
+    keeper = _keeper(started_s=MIDNIGHT_S + 60)
+    for second in range(120, int(HOUR_S) + 60, 60):
+        keeper.tick(MIDNIGHT_S + second + late_s)
+    release = _release(keeper, _tables(keeper.tick(MIDNIGHT_S + HOUR_S + 30 + late_s))[0])
+    assert release.covered_s == 3540
+
+
 def test_measures_share_the_buckets_epsilon_and_no_more() -> None:
     noise = NoNoise()
     keeper = _keeper(noise=noise)

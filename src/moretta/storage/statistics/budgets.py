@@ -3,6 +3,7 @@
 Belongs here: the rows of budgets and charges. Does not belong here: how charges add up (`core.accounting`).
 """
 
+import math
 from collections.abc import Sequence
 from datetime import date
 
@@ -32,9 +33,15 @@ class SqlBudgetStore:
         self._engine, self._company_id, self._clock, self._checkpoint = engine, company_id, clock, checkpoint
 
     def spend(self, charge: Charge, limit: float) -> DayBudget:
-        """As `BudgetStore.spend`. Raises `RequestInvalid` for an epsilon that is not above 0."""
-        if not charge.epsilon > 0:
-            raise RequestInvalid(f"expected a charge above 0, got {charge.epsilon:g}")
+        """As `BudgetStore.spend`. Raises `RequestInvalid` for an epsilon that is not above 0, a limit that is not a finite number
+        from 0, and a partition without a name."""
+        if not charge.epsilon > 0 or not 0 <= limit < math.inf:
+            raise RequestInvalid(
+                f"expected a charge above 0 and a finite limit from 0, got {charge.epsilon:g} and {limit:g}"
+            )
+        # Stored, the empty name stands for all visits; and a bucket without a session would be shared by sessions.
+        if charge.partition is not None and not charge.partition.partition("/")[0]:
+            raise RequestInvalid("expected a partition that begins with a session, or none for all visits of the day")
         with writing_rows(self._engine) as connection:
             allowed = self._locked(connection, charge, limit)
             before = self._charges(connection, charge.site, charge.day, charge.day)
