@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from moretta.core.values import Profile as Profile
     from moretta.sdk import Analyzer as Analyzer
     from moretta.sdk_recognition import Recogniser as Recogniser
+    from moretta.sdk_redaction import Redactor as Redactor
 
 # onnxruntime uploads usage data by default since 1.29 and writes a device id to the home directory as soon as it is imported;
 # this turns both off, and so comes before anything of ours can import it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "Recogniser", "__version__"]
+__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "Recogniser", "Redactor", "__version__"]
 
 _HOMES = {
     "Analysis": "moretta.core.analysis",
@@ -31,6 +32,7 @@ _HOMES = {
     "MorettaError": "moretta.core.errors",
     "Profile": "moretta.core.values",
     "Recogniser": "moretta.sdk_recognition",
+    "Redactor": "moretta.sdk_redaction",
 }
 
 
