@@ -225,7 +225,7 @@ class RtspCamera(Camera):
     def _listen(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):
             while True:
-                method, _, headers = read_request(connection)
+                _, _, headers = read_request(connection)
                 self.keep_alives += 1
                 self._answer(connection, headers, 200, {"Session": "abc"})
 

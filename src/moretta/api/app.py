@@ -53,8 +53,10 @@ from moretta.api.v1.retention import RETENTION_BODIES, add_retention_routes
 from moretta.api.v1.reviews import add_review_routes
 from moretta.api.v1.rights import add_rights_routes
 from moretta.api.v1.statistics import add_statistics_routes
+from moretta.api.v1.streams import add_stream_routes
 from moretta.api.v1.subjects import NewSubjectLink, add_subject_link_routes
 from moretta.api.v1.transfer import add_transfer_routes
+from moretta.api.watching_schemas import NewStream, StreamStart
 from moretta.api.work import Desk
 from moretta.core.analysis import Analysis
 from moretta.core.keys import Scope
@@ -152,6 +154,8 @@ def _add_addresses(app: FastAPI, desk: Desk, limiter: RateLimiter, maker: PageMa
         _add_subjects(app, desk, limiter, services.subjects, maker)
     if services.statistics is not None:
         add_statistics_routes(app, desk, services.statistics, guard(services, limiter, Scope.STATS_READ))
+    if services.streams is not None:
+        add_stream_routes(app, desk, services.streams, guard(services, limiter, Scope.STREAMS_MANAGE))
     add_admin_routes(
         app, services, any_key=guard(services, limiter), may_administer=guard(services, limiter, Scope.ADMIN)
     )
@@ -185,6 +189,8 @@ def _bodies(services: Services, maker: PageMaker | None) -> tuple[type[BaseModel
         bodies += (NewNotice, NewChallenge, NewConsentBody)
     if services.subjects is not None and maker is not None:
         bodies += (NewSubjectLink,)
+    if services.streams is not None:
+        bodies += (NewStream, StreamStart)
     return bodies
 
 

@@ -27,6 +27,7 @@ from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.statistics import Statistics
 from moretta.use_cases.subject import OwnPages
+from moretta.wiring.streams.streams import Streams
 
 # What a signed document proves; raises `ProofRejected` where it does not hold.
 VerifyDocument = Callable[[bytes], Verified]
@@ -164,7 +165,7 @@ class Services:
 
     `egress(company_id)` is the ledger of all that was sent and all that may be, as JSON; it raises `ScopeMissing` for a company
     that is not the operator's own. `whitepaper()` is Markdown.
-    `redactions` hides faces.
+    `redactions` hides faces. `streams` watches sites.
     `reviews` and `approvals` what people decide about it, `consents` what subjects do; without one,
     its addresses are not there. `log(region)` is the transparency log of a region, or of the default one. `policy` is the one
     in force. `photo_link_secret` signs addresses of photos: one of a process's own, so that they end with it, unless several
@@ -198,6 +199,7 @@ class Services:
     subjects: OwnPages | None = None
     subject_origin: str | None = None
     rights: Rights | None = None
+    streams: Streams | None = None
     verify: VerifyDocument | None = None
     statistics: StatisticsOf | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

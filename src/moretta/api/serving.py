@@ -5,7 +5,7 @@ Belongs here: filling `Services`. Does not belong here: routes, or anything that
 
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 
 from moretta import __version__
@@ -33,6 +33,7 @@ from moretta.wiring.retention import retention_over
 from moretta.wiring.rights import rights_over
 from moretta.wiring.service import Deployment, opened
 from moretta.wiring.statistics import statistics_over
+from moretta.wiring.streams.streams import Streams
 from moretta.wiring.subjects import own_pages_of
 from moretta.wiring.verifying import verified
 from moretta.wiring.whitepaper import whitepaper
@@ -58,10 +59,11 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             loop.start()
         try:
             with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
-                services = _services(settings, deployment, executor, means)
+                streams = Streams(settings, deployment.engine, deployment.meter)
+                services = _services(settings, deployment, executor, means, streams)
                 callbacks = callbacks_over(means, settings, deployment.engine, deployment.company_id)
                 keeping = Housekeeping({**_chores(services), "drill": drills_of(means, settings)})
-                with keeping, delivering(callbacks):
+                with closing(streams), keeping, delivering(callbacks):
                     yield Serving(services, _first_key(deployment))
         finally:
             if loop is not None:
@@ -69,7 +71,9 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             executor.close()
 
 
-def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means) -> Services:
+def _services(
+    settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means, streams: Streams
+) -> Services:
     rights = rights_over(means, backup_days=settings.backup_days)
     consents = consents_of(means, settings, rights)
     egress = build_egress(settings, deployment)
@@ -88,6 +92,7 @@ def _services(settings: Settings, deployment: Deployment, executor: PoolExecutor
         governance=Governance(retention_over(means, rights), Incidents(means), GovernanceDocuments(means, settings)),
         subject_origin=settings.subject_origin,
         log=lambda region: means.region(region).log,
+        streams=streams,
         statistics=lambda company_id: statistics_over(deployment.engine, company_id),
         keys=deployment.keys,
         meter=deployment.meter,

@@ -22,7 +22,7 @@ from moretta.core.cameras import CameraHealth, CameraState, WatchReceipt
 from moretta.core.errors import MorettaError
 from moretta.core.intervals import shown
 from moretta.core.site import Site
-from moretta.core.statistics import MEASURES, DayBudget, LiveFigures, Release, Table
+from moretta.core.statistics import MEASURES, Alarm, DayBudget, LiveFigures, Release, Table
 from moretta.sdk_watching import Listener, Watcher
 
 _REFRESH_PER_S = 2
@@ -52,6 +52,7 @@ class JsonLines:
             budget=lambda budget: self._write("budget", budget, DayBudget),
             exhausted=lambda error: self._problem("exhausted", error),
             lost=lambda error: self._problem("lost", error),
+            alarm=lambda alarm: self._write("alarm", alarm, Alarm),
         )
 
     @contextmanager
@@ -95,6 +96,7 @@ class PlainLines:
             released=self._released,
             exhausted=lambda error: self._say(f"{error.title}: {error.detail}"),
             lost=lambda error: self._say(f"Session lost: {error.detail}"),
+            alarm=lambda alarm: self._say(alarm_line(alarm)),
         )
 
     @contextmanager
@@ -131,6 +133,7 @@ class LiveView:
             budget=self._spent,
             exhausted=lambda error: self._note(f"{error.title}: {error.detail}"),
             lost=lambda error: self._note(f"Session lost: {error.detail}"),
+            alarm=lambda alarm: self._note(alarm_line(alarm)),
         )
 
     @contextmanager
@@ -192,6 +195,11 @@ def release_line(release: Release) -> str:
         f"Released {release.bucket:%Y-%m-%d %H:%M} UTC, {release.bucket_s // 60} min, {release.covered_s:.0f} s watched, "
         f"epsilon {release.epsilon:g}, {len(release.tables)} tables"
     )
+
+
+def alarm_line(alarm: Alarm) -> str:
+    """An alarm in a line."""
+    return f"Alarm: {alarm.kind} at {alarm.place}: {alarm.value} (from {alarm.threshold:g} on)"
 
 
 def figures(table: Table, least_cell: float) -> str:

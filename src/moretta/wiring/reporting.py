@@ -10,13 +10,14 @@ from moretta.core.errors import RequestInvalid
 from moretta.settings import Settings
 from moretta.storage.egress import EgressStore
 from moretta.storage.outbox import OutboxStore
-from moretta.usage.egress import Egress
+from moretta.usage.egress import AllowedAddress, Egress
 from moretta.usage.envelope import BatchSigner
 from moretta.usage.file_report import FileSender
 from moretta.usage.report import HubSender
 from moretta.usage.reporting import Reporter
 from moretta.wiring.callbacks import allowed_addresses
 from moretta.wiring.service import Deployment
+from moretta.wiring.streams.addresses import camera_addresses
 
 T = TypeVar("T", str, Path)
 
@@ -42,7 +43,11 @@ def build_reporter(settings: Settings, deployment: Deployment) -> Reporter | Non
 def build_egress(settings: Settings, deployment: Deployment) -> Egress:
     """The reading side of the ledger of everything that leaves."""
     reporter = build_reporter(settings, deployment)
-    return Egress(EgressStore(deployment.engine), reporter, lambda: allowed_addresses(settings))
+
+    def others() -> tuple[AllowedAddress, ...]:
+        return (*allowed_addresses(settings), *camera_addresses(deployment.engine, settings))
+
+    return Egress(EgressStore(deployment.engine), reporter, others)
 
 
 def _signing_key(settings: Settings) -> str:

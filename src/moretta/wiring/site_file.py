@@ -58,34 +58,44 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Zone(_Strict):
+class ZoneForm(_Strict):
+    """A zone of a camera, as `core.site.Zone`."""
+
     name: str
     polygon: Annotated[list[_Point], Field(max_length=1000)]
     least_stay_s: float = 3.0
     crowded_from: int = Field(5, strict=True)
 
 
-class _Line(_Strict):
+class LineForm(_Strict):
+    """A line, as `core.site.Line`."""
+
     name: str
     start: _Point
     end: _Point
 
 
-class _Target(_Strict):
+class TargetForm(_Strict):
+    """What people may look at, as `core.site.Target`."""
+
     name: str
     at: _Point | None = None
     tolerance_deg: float = 20.0
 
 
-class _Camera(_Strict):
+class CameraForm(_Strict):
+    """A camera: its name, where its pictures come from, and what it sees."""
+
     name: str
     source: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
-    zones: list[_Zone] = []
-    lines: list[_Line] = []
-    target: _Target | None = None
+    zones: list[ZoneForm] = []
+    lines: list[LineForm] = []
+    target: TargetForm | None = None
 
 
-class _Privacy(_Strict):
+class PrivacyForm(_Strict):
+    """What may be spent a day, as `core.site.PrivacyPlan`."""
+
     bucket_epsilon: float = 1.0
     live_epsilon: float = 1.0
     day_epsilon: float = 2.0
@@ -95,20 +105,24 @@ class _Privacy(_Strict):
     live_weights: dict[Measure, float] | None = None
 
 
-class _Alarms(_Strict):
+class AlarmsForm(_Strict):
+    """When somebody is called, as `core.site.Alarms`."""
+
     crowding: float | None = None
     loitering: float | None = None
     loitering_s: float = 300.0
     flow: float | None = None
 
 
-class _File(_Strict):
+class SiteForm(_Strict):
+    """The form of a site file, in TOML or JSON."""
+
     name: str
     timezone: str = "UTC"
     bucket_minutes: int = Field(60, strict=True)
-    cameras: list[_Camera] = Field(min_length=1, max_length=MOST_CAMERAS)
-    privacy: _Privacy = _Privacy()
-    alarms: _Alarms = _Alarms()
+    cameras: list[CameraForm] = Field(min_length=1, max_length=MOST_CAMERAS)
+    privacy: PrivacyForm = PrivacyForm()
+    alarms: AlarmsForm = AlarmsForm()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +159,14 @@ def parse_site(content: bytes) -> SiteFile:
         where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
         raise RequestInvalid(f"expected a site file in TOML{where}") from None
     try:
-        form = _File.model_validate(raw)
+        form = SiteForm.model_validate(raw)
     except ValidationError as error:
         raise _malformed(error) from None
+    return site_of(form)
+
+
+def site_of(form: SiteForm) -> SiteFile:
+    """The site that a form describes. Raises `RequestInvalid` where its parts do not fit."""
     views = tuple(_view(camera) for camera in form.cameras)
     privacy, alarms = _privacy(form.privacy), Alarms(**form.alarms.model_dump())
     site = Site(form.name, views, form.timezone, form.bucket_minutes * 60, privacy, alarms)
@@ -159,7 +178,7 @@ def plain_site(name: str, cameras: Sequence[str]) -> Site:
     return Site(name, tuple(View(camera, (WHOLE_PICTURE,), (), Target("camera")) for camera in cameras))
 
 
-def _view(form: _Camera) -> View:
+def _view(form: CameraForm) -> View:
     zones = tuple(
         Zone(zone.name, tuple(zone.polygon), zone.least_stay_s, zone.crowded_from) for zone in form.zones
     ) or (WHOLE_PICTURE,)
@@ -168,7 +187,7 @@ def _view(form: _Camera) -> View:
     return View(form.name, zones, lines, target)
 
 
-def _privacy(form: _Privacy) -> PrivacyPlan:
+def _privacy(form: PrivacyForm) -> PrivacyPlan:
     given = form.model_dump(exclude_none=True)
     for name in ("weights", "live_weights"):
         if name in given:

@@ -37,8 +37,8 @@ class CameraTerms:
 
     `rate`: pictures analysed a second. `paced`: see `ReadRequest`. `stall_s`: a camera that is silent for so long is left and
     tried again, after `first_pause_s`, then twice that and so on to `longest_pause_s`, each shortened by chance by up to half.
-    `ca_file`: certificates (PEM) to trust instead of the system's. `folder_again_s`: how often a folder that is read to its end is
-    looked at again; None: it has ended.
+    `ca_file`: certificates (PEM) to trust instead of the system's. `folder_again_s`: how often a folder that is read to its end
+    is looked at again; None: it has ended.
     """
 
     rate: float = 5.0

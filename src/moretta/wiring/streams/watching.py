@@ -6,16 +6,16 @@ Belongs here: the loop and what it does when something dies. Does not belong her
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 
 from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
-from moretta.core.errors import BudgetExhausted, MorettaError, NotFound, RequestInvalid, WorkerLost
+from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, WorkerLost
 from moretta.core.site import Site
-from moretta.core.statistics import BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
+from moretta.core.statistics import Alarm, BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
 from moretta.statistics.keeper import Plan, Purpose
+from moretta.use_cases.statistics import AlarmWatch
 from moretta.wiring.cameras.camera import Camera, CameraTerms, Waiting
+from moretta.wiring.releasing import Outcome, release_due
 from moretta.wiring.streams.process import WatchingProcess, WatchTerms
 from moretta.wiring.watching.wire import Look
 
@@ -47,6 +47,7 @@ class Listener:
     exhausted: Callable[[BudgetExhausted], None] = lambda _: None
     lost: Callable[[MorettaError], None] = lambda _: None
     budget: Callable[[DayBudget], None] = lambda _: None
+    alarm: Callable[[Alarm], None] = lambda _: None
 
 
 class Watching:
@@ -84,8 +85,9 @@ class Watching:
         self._started_s = time.time()
         self._now_s = self._ticked_s = self._started_s
         self._seen_s: dict[str, float] = {}
-        self._refused: set[tuple[Purpose, date]] = set()
+        self._refused: set[str] = set()
         self._process: WatchingProcess | None = None
+        self._alarms = AlarmWatch(site, stores.releases)
         self.cameras = tuple(
             Camera(view.camera, sources[view.camera], terms, self._news.set, origin_s=self._started_s)
             for view in site.views
@@ -132,6 +134,8 @@ class Watching:
 
     def _begin(self) -> None:
         self._process = WatchingProcess(self._site, self._watch_terms, self._now_s)
+        self._alarms = AlarmWatch(self._site, self._stores.releases)
+        self._refused = {key for key in self._refused if key.startswith("live ")}
         self._listener.begun(self._process.receipt)
 
     def _again(self) -> None:
@@ -190,33 +194,39 @@ class Watching:
         return sum(seen >= since for seen in self._seen_s.values()) / len(self.cameras)
 
     def _release(self, plans: tuple[Plan, ...]) -> None:
+        """Spend, make, keep; then tell. A charge that was refused is not tried again that day, a bucket's only once."""
         assert self._process is not None  # noqa: S101 - `run` looked
-        for plan in plans:
-            if plan.charge is not None and not self._spent(plan):
-                continue
-            # Spent before noise is drawn: a crash in between costs budget, never privacy.
-            with suppress(NotFound):
-                made = self._process.make(plan)
-                if isinstance(made, Release):
-                    self._listener.released(self._stores.releases.keep(made))
-                else:
-                    self._stores.releases.keep_live(made)
-                    self._listener.live(made)
+        due = [plan for plan in plans if plan.charge is None or self._key(plan) not in self._refused]
+        for plan in due:
+            (outcome,) = release_due(
+                [plan],
+                self._process.make,
+                self._stores.budgets,
+                self._stores.releases,
+                self._site.privacy.day_epsilon,
+                self._alarms,
+            )
+            self._tell(outcome)
 
-    def _spent(self, plan: Plan) -> bool:
-        """Whether the plan's charge could be spent; one that could not is told once a day and purpose."""
-        assert plan.charge is not None  # noqa: S101 - the caller looked
-        refused = (plan.purpose, plan.day)
-        if plan.purpose is Purpose.LIVE and refused in self._refused:
-            return False
-        try:
-            self._listener.budget(self._stores.budgets.spend(plan.charge, self._site.privacy.day_epsilon))
-        except BudgetExhausted as error:
-            if refused not in self._refused:
-                self._refused.add(refused)
-                self._listener.exhausted(error)
-            return False
-        return True
+    def _tell(self, outcome: Outcome) -> None:
+        plan = outcome.plan
+        if outcome.refused is not None:
+            self._refused.add(self._key(plan))
+            self._listener.exhausted(outcome.refused)
+        elif plan.charge is not None:
+            left = self._stores.budgets.budget(self._site.name, plan.day)
+            if left is not None:
+                self._listener.budget(left)
+        if isinstance(outcome.made, Release):
+            self._listener.released(outcome.made)
+        elif outcome.made is not None:
+            self._listener.live(outcome.made)
+        for alarm in outcome.alarms:
+            self._listener.alarm(alarm)
+
+    def _key(self, plan: Plan) -> str:
+        """What a refusal holds for: all live ticks of a day, or one bucket."""
+        return f"live {plan.day}" if plan.purpose is Purpose.LIVE else plan.release_id
 
     def _finish(self) -> None:
         """End every visit and release what there is, the bucket under way included."""
