@@ -180,21 +180,22 @@ def _at(distance: float, pose: Pose) -> Floats:
     return (turned[:, :2] * (WIDTH / turned[:, 2:]) + (WIDTH / 2, HEIGHT / 2)).astype(np.float32)
 
 
-def test_looks_come_from_the_seed_and_the_track_alone() -> None:
-    def drawn(seed: int, track: int) -> Pixels:
+def test_looks_come_from_the_seed_and_the_order_of_appearance_alone() -> None:
+    def drawn(avatar: Avatar, track: int) -> Pixels:
         pixels = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
-        Avatar(seed).hide(pixels, [face(seen(), track=track)])
+        avatar.hide(pixels, [face(seen(), track=track)])
         return pixels
 
-    assert (drawn(1, 1) == drawn(1, 1)).all()
-    assert (drawn(1, 1) != drawn(2, 1)).any()
-    assert (drawn(1, 1) != drawn(1, 2)).any()
+    avatar = Avatar(1)
+    assert (drawn(avatar, 1) == drawn(Avatar(1), 9)).all()
+    assert (drawn(avatar, 2) != drawn(Avatar(1), 2)).any()
+    assert (drawn(Avatar(1), 1) != drawn(Avatar(2), 1)).any()
 
 
 def test_many_looks_are_drawn_by_lot() -> None:
-    looks = [drawn_by_lot(canonical_face(), np.random.default_rng(seed)) for seed in range(12)]
+    looks = [drawn_by_lot(canonical_face(), np.random.default_rng(seed)) for seed in range(6)]
     plain = {tuple(each.textures[0, 300, 256]) for each in looks}
-    assert len(plain) > 6
+    assert len(plain) > 3
 
 
 def test_gaze_moves_the_irises_as_it_was_measured() -> None:

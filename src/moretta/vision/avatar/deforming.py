@@ -18,7 +18,7 @@ from moretta.vision.avatar.canonical import (
 )
 from moretta.vision.avatar.expression import Expression
 
-WIDE_EYE = 1.55  # the model's eyes have an aspect ratio of .23, people's .29 (median over the development photographs)
+WIDE_EYE = 1.55  # over the model's own opening, which looks sleepy; designed on contact sheets
 LOWER_LID_SHARE = 0.15  # of the way to shut eyes that the lower lid goes
 AROUND_SHARE = 0.35  # of a lid's way that the ring around it goes
 LIP_LINE = -4.28  # y between the model's lips, which are half a cm apart; cm

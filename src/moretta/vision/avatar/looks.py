@@ -92,10 +92,13 @@ def _skin(face: CanonicalFace, skin: Floats, hair: Floats, lot: np.random.Genera
 
 def _tint(canvas: Floats, x: float, y: float, wide: float, high: float, factor: tuple[float, float, float]) -> None:
     """Multiply the colours about (x, y) cm by `factor`, fading as a Gaussian."""
-    (left, top), sizes = in_texture(np.array([[x, y]]))[0], (wide * PX_PER_CM, high * PX_PER_CM)
-    across = np.exp(-(((np.arange(SIDE) - left) / sizes[0]) ** 2))
-    down = np.exp(-(((np.arange(SIDE) - top) / sizes[1]) ** 2))
-    canvas *= 1 + (down[:, None] * across)[..., None].astype(np.float32) * (np.array(factor, np.float32) - 1)
+    left, top = in_texture(np.array([[x, y]]))[0]
+    spans = []
+    for middle, size in ((left, wide * PX_PER_CM), (top, high * PX_PER_CM)):
+        start, end = max(int(middle - 3 * size), 0), min(int(middle + 3 * size) + 1, SIDE)
+        spans.append((slice(start, end), np.exp(-(((np.arange(start, end) - middle) / size) ** 2)).astype(np.float32)))
+    (columns, across), (rows, down) = spans
+    canvas[rows, columns] *= 1 + (down[:, None] * across)[..., None] * (np.array(factor, np.float32) - 1)
 
 
 def _mask(polygon: Points, blur: float) -> Floats:
@@ -158,7 +161,13 @@ def _lashes(
 
 def _strands(hair: Floats, lot: np.random.Generator) -> Floats:
     """Hair: columns are strands, rows run from the parting to the tips."""
-    noise = cv2.GaussianBlur(lot.normal(0, 1, (SIDE, SIDE)).astype(np.float32), (0, 0), sigmaX=1.6, sigmaY=60)
-    coarse = cv2.GaussianBlur(lot.normal(0, 1, (SIDE, SIDE)).astype(np.float32), (0, 0), sigmaX=9, sigmaY=120)
+    noise, coarse = (
+        cv2.resize(
+            cv2.GaussianBlur(lot.normal(0, 1, (rows, SIDE)).astype(np.float32), (0, 0), sigmaX=wide, sigmaY=1),
+            (SIDE, SIDE),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        for rows, wide in ((8, 1.6), (5, 9.0))
+    )
     shade = 1 + 0.16 * noise / max(float(noise.std()), 1e-6) + 0.10 * coarse / max(float(coarse.std()), 1e-6)
     return np.asarray(hair * shade[..., None], np.float32)

@@ -23,9 +23,10 @@ from moretta.vision.gaze import VERTICAL_BIAS
 from moretta.vision.pose import landmark_pose
 
 LEAST_PRESENCE = 0.5  # MediaPipe face_landmark graphs, min_tracking_confidence
+MOST_LOOKS = 16  # 1.5 MB each
 IRIS_RADIUS = 0.45  # half eye widths: an iris of 11.7 mm in the model's eyes of 26 mm
 GAZE_REACH = 0.6  # half eye widths that an iris may leave the middle; farther would hide it
-PACE = 0.7  # share of the way to what is measured that expression and pose go in a frame: jitter halves, blinks stay
+PACE = 0.7  # share of the way to what is measured that expression and pose go in a frame: jitter's variance halves, blinks stay
 REST_PACE = 0.15  # the same towards rest, while nothing is measured
 FINEST = 2.0  # small heads are drawn at twice their size and averaged down ...
 FINE_SIDE = 480  # px ... those whose drawing would be larger than this at less than that
@@ -50,7 +51,9 @@ class _Actor:
 
 
 class Avatar:
-    """A `Redactor` that draws a synthetic head over each face; each track has looks of its own, drawn by lot from `seed`.
+    """A `Redactor` that draws a synthetic head over each face; looks are drawn by lot from `seed`.
+
+    Tracks get them in the order in which they appear; the seventeenth looks like the first, since looks take memory.
 
     Where a face has no sure mesh, its eyes and mouth rest and its head turns as the five landmarks do; where these fit no
     head, the cover alone remains.
@@ -60,6 +63,7 @@ class Avatar:
         self._seed = seed
         self._face: CanonicalFace = canonical_face()
         self._rig, self._head = Rig(self._face), Head(self._face)
+        self._looks: list[Looks] = []
         self._actors: dict[TrackId, _Actor] = {}
 
     def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
@@ -80,8 +84,11 @@ class Avatar:
     def _actor(self, track: TrackId) -> _Actor:
         known = self._actors.get(track)
         if known is None:
-            lot = np.random.default_rng([abs(self._seed), abs(int(track))])
-            known = self._actors[track] = _Actor(drawn_by_lot(self._face, lot))
+            place = len(self._actors) % MOST_LOOKS
+            if place == len(self._looks):
+                lot = np.random.default_rng([abs(self._seed), place])
+                self._looks.append(drawn_by_lot(self._face, lot))
+            known = self._actors[track] = _Actor(self._looks[place])
         return known
 
     def _moved(self, actor: _Actor, face: FaceToHide, pixels: Pixels) -> Placement | None:
