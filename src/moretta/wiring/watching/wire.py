@@ -5,6 +5,7 @@ word in which it could tell of a person, a visit or a picture.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter
 from moretta.core.cameras import WatchReceipt
 from moretta.core.errors import RequestInvalid
 from moretta.core.site import Site
-from moretta.core.statistics import MEASURES, Charge, LiveFigures, Release, Table
+from moretta.core.statistics import LIVE, MEASURES, TABLED, Charge, LiveFigures, Release, Table
 from moretta.sandbox.slots import Picture
 from moretta.statistics.keeper import Plan, Purpose
 from moretta.wiring.wire import not_a_result, parsed
@@ -25,6 +26,9 @@ T = TypeVar("T")
 MOST_PLANS = 64
 # What a count stays under, by far; OpenDP's integers are of 64 bits.
 _MOST_VALUE = 2**62
+# A mechanism and the version of its library: "discrete-laplace/opendp-0.14.1".
+_MECHANISM = re.compile(r"[a-z0-9.+/-]{1,64}")
+_ROUNDING = 1e-9
 
 
 class Word(StrEnum):
@@ -119,31 +123,39 @@ def parse_plans(raw: bytes, begun: Begin) -> tuple[Plan, ...]:
 
 
 def parse_made(raw: bytes, plan: Plan, site: Site) -> Release | LiveFigures:
-    """What was made of `plan`. Raises `WorkerLost`: something else, or of another plan."""
+    """What was made of `plan`: each table of the site once, with no less noise than the site says, and no other word.
+
+    Raises:
+        WorkerLost: something else, or of another plan.
+    """
     made = _live(raw, plan) if plan.purpose is Purpose.LIVE else _tables(raw, plan, site)
-    sound = all(_sound(table, site) for table in made.tables)
-    if made.site != site.name or made.day != plan.day or not sound:
+    measures, epsilon_of = (LIVE, site.live_epsilon_of) if plan.purpose is Purpose.LIVE else (TABLED, site.epsilon_of)
+    epsilons = {measure: epsilon_of(measure) for measure in measures if epsilon_of(measure)}
+    expected = [(measure, place) for measure in epsilons for place in site.places_of(measure)]
+    whole = sorted((table.measure, table.place) for table in made.tables) == sorted(expected)
+    if not whole or not all(_sound(table, site, epsilons[table.measure]) for table in made.tables):
+        raise not_a_result()
+    if made.site != site.name or made.day != plan.day:
         raise not_a_result()
     return made
 
 
 def _live(raw: bytes, plan: Plan) -> LiveFigures:
     made = parsed(adapter(LiveFigures), raw)
-    if made.time != plan.time:
+    if made.time != plan.time or not plan.release_id.startswith(f"{made.partition}-live-"):
         raise not_a_result()
     return made
 
 
 def _tables(raw: bytes, plan: Plan, site: Site) -> Release:
     made = parsed(adapter(Release), raw)
-    fits = made.release_id == plan.release_id and made.bucket == plan.time and made.epsilon <= _epsilon(plan)
-    if not fits or made.bucket_s != site.bucket_s or not 0 <= made.covered_s <= made.bucket_s:
+    charge = plan.charge
+    fits = made.release_id == plan.release_id and made.bucket == plan.time and made.bucket_s == site.bucket_s
+    paid = charge is not None and made.partition == charge.partition and made.epsilon == charge.epsilon
+    said = made.least_cell == site.privacy.least_cell and _MECHANISM.fullmatch(made.mechanism) is not None
+    if not (fits and paid and said) or not 0 <= made.covered_s <= made.bucket_s:
         raise not_a_result()
     return made
-
-
-def _epsilon(plan: Plan) -> float:
-    return plan.charge.epsilon if plan.charge is not None else 0.0
 
 
 def _fits(plan: Plan, begun: Begin) -> bool:
@@ -168,12 +180,12 @@ def _within_a_day(site: Site, day: date, time: datetime) -> bool:
     return first <= time <= last + timedelta(seconds=1)
 
 
-def _sound(table: Table, site: Site) -> bool:
+def _sound(table: Table, site: Site, epsilon: float) -> bool:
     cells = len(MEASURES[table.measure].cells)
     numbers = (table.scale, table.half_width, table.confidence)
     return (
-        table.place in site.places_of(table.measure)
-        and len(table.values) == cells
+        len(table.values) == cells
+        and table.scale >= site.sensitivity(table.measure) / epsilon * (1 - _ROUNDING)
         and all(abs(value) < _MOST_VALUE for value in table.values)
         and all(math.isfinite(number) and number >= 0 for number in numbers)
     )
