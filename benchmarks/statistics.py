@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import load_now, machine
+from benchmarks.statistics_query import query_lines
 from benchmarks.statistics_utility import Effort, utility_lines
 
 FULL = Effort(people_per_hour=300, frames_per_s=2, repetitions=40, live_repetitions=3)
 QUICK = Effort(people_per_hour=60, frames_per_s=1, repetitions=10, live_repetitions=2)
 # Each takes the effort and a way to tell of its progress, and gives the lines of its section.
-SECTIONS = (utility_lines,)
+SECTIONS = (utility_lines, query_lines)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from moretta.core.site import Line, PrivacyPlan, Site, Target, View, Zone
-from moretta.core.statistics import LiveEvent, LiveFigures, Release, Visit
+from moretta.core.statistics import TABLED, LiveEvent, LiveFigures, Release, Visit
 from moretta.statistics.keeper import Keeper
 from moretta.statistics.noise import Measurement, Mechanism
 from moretta.statistics.simulation import Crowd
@@ -58,7 +58,8 @@ def shop(epsilon: float, **privacy: object) -> Site:
         (Line("middle", (0.5, 0.0), (0.5, 1.0)),),
         Target("screen"),
     )
-    return Site("shop", (view,), privacy=PrivacyPlan(epsilon, epsilon, 2 * epsilon, **privacy))
+    every = {"weights": tuple((measure, 1.0) for measure in TABLED)}
+    return Site("shop", (view,), privacy=PrivacyPlan(epsilon, epsilon, 2 * epsilon, **{**every, **privacy}))
 
 
 def day(people_per_hour: float, hours: tuple[int, int], frames_per_s: float, seed: int) -> list[Moment]:

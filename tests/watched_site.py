@@ -1,7 +1,7 @@
 """A small site with everything a site can have, and visits to it, for tests of statistics."""
 
 from moretta.core.site import Line, PrivacyPlan, Site, Target, View, Zone
-from moretta.core.statistics import Stay, Visit
+from moretta.core.statistics import TABLED, Stay, Visit
 
 WHOLE = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 # Midnight in UTC, a Monday.
@@ -17,7 +17,8 @@ def a_site(privacy: PrivacyPlan | None = None, bucket_s: int = 3600, timezone: s
         Target("screen"),
     )
     shelf = View("shelf", (Zone("all", WHOLE, crowded_from=3),), (Line("aisle", (0, 0), (1, 1)),))
-    return Site("shop", (door, shelf), timezone, bucket_s, privacy or PrivacyPlan())
+    every = PrivacyPlan(weights=tuple((measure, 1.0) for measure in TABLED))
+    return Site("shop", (door, shelf), timezone, bucket_s, privacy or every)
 
 
 def a_visit(

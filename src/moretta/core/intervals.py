@@ -43,13 +43,18 @@ def half_width(scales: Iterable[float], confidence: float = CONFIDENCE) -> int:
     return _half_width(counted, confidence)
 
 
-def shown(measure: Measure, value: int, least_cell: float) -> bool:
-    """Whether a noisy figure is large enough to be shown.
+def least_shown(measure: Measure, least_cell: float) -> float:
+    """The least noisy figure that is large enough to be shown.
 
     Figures in seconds are held against `least_cell` people who each add all they may.
     """
     terms = MEASURES[measure]
-    return value >= least_cell * (terms.cap if terms.unit == "seconds" else 1)
+    return least_cell * (terms.cap if terms.unit == "seconds" else 1)
+
+
+def shown(measure: Measure, value: int, least_cell: float) -> bool:
+    """Whether a noisy figure is large enough to be shown."""
+    return value >= least_shown(measure, least_cell)
 
 
 @lru_cache(maxsize=4096)

@@ -55,7 +55,8 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line whose crossings are counted; `forward` is from the left of `start` → `end` to its right, as seen on the picture."""
+    """A line whose crossings are counted; `forward` is from the left of `start` → `end` to its right, as seen on the
+    picture."""
 
     name: str
     start: Point
@@ -113,13 +114,26 @@ class View:
                 )
 
 
+# What is released where a plan does not say: what one visit adds 1 to. Sums of seconds and pairs drown in their noise unless
+# hundreds of people pass within a bucket (benchmarks/STATISTICS.md), and would take their share of epsilon from the others.
+USUAL = (
+    Measure.PASSERS,
+    Measure.VISITS,
+    Measure.DWELL,
+    Measure.ATTENTION,
+    Measure.FLOW,
+    Measure.AGE,
+    Measure.GENDER,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PrivacyPlan:
     """What is spent on one site and day, for each visit: `bucket_epsilon` on the tables of a bucket, `live_epsilon` on live
     counters.
 
-    `weights` say which share of `bucket_epsilon` each measure gets, `live_weights` that of `live_epsilon`; a measure that is not
-    named is not released, and one that the site cannot measure gets no share (see `Site.epsilon_of`). `least_cell`: a noisy
+    `weights` say which share of `bucket_epsilon` each measure gets, `live_weights` that of `live_epsilon`; a measure that is
+    not named is not released, and one that the site cannot measure gets no share (see `Site.epsilon_of`). `least_cell`: a noisy
     count below it is not shown. `most_zones`: a visit counts in the first so many zones it enters, of all the site's.
     """
 
@@ -128,7 +142,7 @@ class PrivacyPlan:
     day_epsilon: float = 2.0
     least_cell: float = 10.0
     most_zones: int = 2
-    weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in TABLED)
+    weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in USUAL)
     live_weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in LIVE)
 
     def __post_init__(self) -> None:
@@ -186,10 +200,21 @@ class Site:
         cameras = [view.camera for view in self.views]
         if not cameras or len(set(cameras)) < len(cameras):
             raise RequestInvalid("expected at least one camera, each of its own name")
+        self._check_alarms()
         try:
             ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError):
             raise RequestInvalid("timezone: expected an IANA name such as Europe/Rome or UTC") from None
+
+    def _check_alarms(self) -> None:
+        """An alarm that could never ring is a mistake."""
+        for name, measure, released in (
+            ("crowding", Measure.PRESENT, self.live_epsilon_of(Measure.PRESENT)),
+            ("loitering", Measure.LONG_STAYS, self.live_epsilon_of(Measure.LONG_STAYS)),
+            ("flow", Measure.FLOW, self.epsilon_of(Measure.FLOW)),
+        ):
+            if getattr(self.alarms, name) is not None and not released:
+                raise RequestInvalid(f"alarms.{name}: expected {measure} to be released; give it a weight and a place")
 
     def view(self, camera: str) -> View | None:
         """What that camera sees; None for a camera that is not the site's."""

@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
-from moretta.core.site import Alarms, Site, View, Zone
+from moretta.core.site import Alarms, Line, Site, View, Zone
 from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, Table
 from moretta.use_cases.statistics import AlarmWatch, alarms_of
 
@@ -30,7 +30,8 @@ def flow(crossings: int, day: int = 0) -> tuple[Release, Table]:
 
 def watch(alarms: Alarms, *flows: int) -> AlarmWatch:
     whole = Zone("all", ((0, 0), (1, 0), (1, 1)))
-    return AlarmWatch(Site("shop", (View("door", (whole,)),), alarms=alarms), Days(*flows))  # type: ignore[arg-type]
+    line = Line("line", (0.5, 0), (0.5, 1))
+    return AlarmWatch(Site("shop", (View("door", (whole,), (line,)),), alarms=alarms), Days(*flows))  # type: ignore[arg-type]
 
 
 def live(measure: Measure, value: int, minute: int = 0) -> LiveFigures:

@@ -16,6 +16,9 @@ from moretta.storage.tables_statistics import statistics_alarms, statistics_live
 from moretta.storage.upsert import insert_into
 
 
+_ORDER = {measure: number for number, measure in enumerate(Measure)}
+
+
 class SqlReleaseStore:
     """The releases of one company's sites. Safe to share between threads and processes; the engine stays open.
 
@@ -135,12 +138,13 @@ class SqlReleaseStore:
 def _release(rows: Sequence[Row[tuple[object, ...]]]) -> Release:
     first = rows[0]
     tables = [table for row in rows for table in _as_tables(row.tables)]
-    tables.sort(key=lambda table: (list(Measure).index(table.measure), table.place))
+    if len(rows) > 1:
+        tables.sort(key=lambda table: (_ORDER[table.measure], table.place))
     return Release(
         first.release_id,
         first.site,
         date.fromisoformat(first.day),
-        from_second(first.bucket),
+        datetime.fromisoformat(first.bucket),  # a third of a query would be `from_second`, which checks what we wrote
         first.bucket_s,
         first.partition,
         first.mechanism,

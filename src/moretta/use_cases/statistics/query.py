@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from moretta.core.errors import NotFound, RequestInvalid
-from moretta.core.intervals import CONFIDENCE, half_width, shown
+from moretta.core.intervals import CONFIDENCE, half_width, least_shown
 from moretta.core.statistics import (
     MEASURES,
     TABLED,
@@ -123,7 +123,7 @@ class Statistics:
         newest = max(sessions, key=lambda figures: figures.time)
         for table in _tables_of(sessions, newest):
             tables.setdefault((table.place, table.measure), []).append(table)
-        figures = {key: _figures(key[1], found, least_cell=None) for key, found in tables.items()}
+        figures = {key: _figures(key[1], found, -float("inf")) for key, found in tables.items()}
         return LiveSite(site, newest.day, newest.time, figures)
 
     def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
@@ -155,11 +155,10 @@ def _start(release: Release, step: Step, first: datetime) -> datetime:
 
 
 def _point(start: datetime, place: str, group: Sequence[tuple[Release, Table]]) -> Point:
-    least_cell = max(release.least_cell for release, _ in group)
-    tables = [table for _, table in group]
-    return Point(
-        start, place, _figures(tables[0].measure, tables, least_cell), sum(release.covered_s for release, _ in group)
-    )
+    measure = group[0][1].measure
+    least = least_shown(measure, max(release.least_cell for release, _ in group))
+    figures = _figures(measure, [table for _, table in group], least)
+    return Point(start, place, figures, sum(release.covered_s for release, _ in group))
 
 
 def _tables_of(sessions: Iterable[LiveFigures], newest: LiveFigures) -> Iterable[Table]:
@@ -169,22 +168,24 @@ def _tables_of(sessions: Iterable[LiveFigures], newest: LiveFigures) -> Iterable
         yield from (table for table in figures.tables if not (over and table.measure is Measure.PRESENT))
 
 
-def _figures(measure: Measure, tables: Sequence[Table], least_cell: float | None) -> tuple[Figure, ...]:
-    """The sums of the tables' cells; those below `least_cell` people are left out."""
-    if len(tables) == 1 and tables[0].confidence == CONFIDENCE:
-        width: float = tables[0].half_width
+def _figures(measure: Measure, tables: Sequence[Table], least: float) -> tuple[Figure, ...]:
+    """The sums of the tables' cells; those below `least` are left out."""
+    if len(tables) == 1:
+        values: Sequence[int] = tables[0].values
+        width = tables[0].half_width if tables[0].confidence == CONFIDENCE else half_width([tables[0].scale])
     else:
+        values = [sum(cell) for cell in zip(*(table.values for table in tables), strict=True)]
         width = half_width([table.scale for table in tables])
-    sums = [sum(values) for values in zip(*(table.values for table in tables), strict=True)]
     cells = MEASURES[measure].cells
-    whole = sum(max(value, 0) for value in sums) if len(cells) > 1 else 0
-    figures = []
-    for cell, value in zip(cells, sums, strict=True):
-        if least_cell is not None and not shown(measure, value, least_cell):
-            figures.append(Figure(cell, None, None, None))
-            continue
-        # No count is below 0: that is known of the truth beforehand, so that cutting there tells nothing.
-        low, high = max(0, round(value - width)), max(0, round(value + width))
-        share = max(value, 0) / whole if whole else None
-        figures.append(Figure(cell, max(value, 0), low, high, share))
-    return tuple(figures)
+    whole = sum(value for value in values if value > 0) if len(cells) > 1 else 0
+    return tuple(
+        _figure(cell, value, width, whole) if value >= least else Figure(cell, None, None, None)
+        for cell, value in zip(cells, values, strict=True)
+    )
+
+
+def _figure(cell: str, value: int, width: float, whole: int) -> Figure:
+    # No count is below 0: that is known of the truth beforehand, so that cutting there tells nothing.
+    known = value if value > 0 else 0
+    low, high = round(value - width), round(value + width)
+    return Figure(cell, known, low if low > 0 else 0, high if high > 0 else 0, known / whole if whole else None)
