@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
+from moretta.core.acting import act_as, acting, local_user
 from moretta.core.errors import (
     NOT_PROCESSED,
     FaceNotFound,
@@ -74,6 +75,8 @@ class Recogniser:
             people.enrol(staff, ["anna-1.jpg", "anna-2.jpg"], name="Anna")
             for face in people.search(staff, "lobby.jpg").faces:
                 print([candidate.person_id for candidate in face.candidates])
+
+    The log names the user whose process it is; a program that acts for others says so: `with moretta.core.acting.acting_as(id)`.
 
     Args:
         settings: instead of those of the environment.
@@ -279,6 +282,8 @@ class Recogniser:
         self.close()
 
     def _parts(self) -> _Parts:
+        if not acting():
+            act_as(local_user())  # the log names who did it; a program that acts for somebody else says so before
         if self._opened is None:
             from moretta.wiring.consent import consents_of
             from moretta.wiring.executor import start_executor

@@ -116,7 +116,7 @@ def verify_checkpoint(content: bytes, trust: Trust) -> Verified:
 
 
 def parsed_object(content: bytes) -> Mapping[str, object]:
-    """A JSON object. Raises `ProofRejected` for anything else, also where a name stands twice: readers differ in which they take."""
+    """A JSON object, each name once: readers differ in which of two they take. Raises `ProofRejected` for anything else."""
     try:
         value = json.loads(content, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 
+from moretta.core.acting import HOUSEKEEPING, act_as
 from moretta.core.errors import MorettaError
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Housekeeping:
         self._thread.join()
 
     def _run(self) -> None:
+        act_as(HOUSEKEEPING)  # this thread's context is its own
         while not self._ends.is_set():
             for name, chore in self._chores.items():
                 if self._ends.is_set():

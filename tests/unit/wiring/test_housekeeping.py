@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from moretta.core.acting import HOUSEKEEPING, acting, acting_as
 from moretta.core.errors import StorageUnusable
 from moretta.wiring.housekeeping import Housekeeping
 
@@ -36,3 +37,16 @@ def test_the_end_does_not_wait_for_the_next_round() -> None:
     first = threading.Event()
     with Housekeeping({"a": first.set}, every_s=3600):
         assert first.wait(10)
+
+
+def test_what_is_done_by_itself_is_told_as_the_housekeepings() -> None:
+    seen, done = list[str](), threading.Event()
+
+    def chore() -> None:
+        seen.append(acting())
+        done.set()
+
+    with acting_as("uid:1000"), Housekeeping({"a": chore}, every_s=3600):
+        assert done.wait(10)
+        assert acting() == "uid:1000"
+    assert seen == [HOUSEKEEPING]
