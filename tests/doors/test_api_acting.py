@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,9 +13,11 @@ from tests.consents_place import SCAN
 from tests.recognition_rig import COMPANY, photo
 from whole_house import WholeHouse, a_whole_house
 
+from moretta.api.app import create_app
 from moretta.core.acting import act_as, acting, acting_as
 from moretta.core.keys import Scope
 from moretta.core.ledger import EntryKind, LogEntry
+from moretta.use_cases.api_keys import ApiKeys
 from moretta.use_cases.jobs import JobBoard, JobLimits
 
 ACTORS = ("by", "caller", "made_by", "reviewer")
@@ -180,6 +183,20 @@ def test_a_person_is_told_of_the_enrolment_that_found_them_alike(clerk: Clerk) -
 def test_an_enrolment_that_finds_nobody_alike_tells_nobody_of_a_search(clerk: Clerk) -> None:
     enrolled(clerk, "emil")
     clerk.told(EntryKind.ENROLLED)
+
+
+def test_keys_made_and_revoked_over_the_api_name_the_key_that_did_it(
+    whole: WholeHouse, clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = whole.office.place.region
+    app = create_app(replace(whole.house.services, keys=ApiKeys(whole.house.keys, region.log.append)), whole.house.log)
+    monkeypatch.setattr(whole.house, "app", app)
+    made = clerk.does("POST", "/v1/keys", 201, json={"scopes": ["media:analyze"]}).json()
+    key_id = made["key"]["key_id"]
+    clerk.does("DELETE", f"/v1/keys/{key_id}")
+    clerk.told(EntryKind.KEY_CHANGED)
+    assert [dict(entry.facts)["key"] for entry in clerk.entries()] == [key_id, key_id]
+    assert not any(made["token"].rpartition("_")[2] in str(entry.facts) for entry in clerk.entries())
 
 
 def test_requests_at_the_same_time_are_each_their_own_keys(whole: WholeHouse) -> None:

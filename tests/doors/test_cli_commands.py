@@ -1,6 +1,7 @@
 """Every command but `analyze`: what it says, what it leaves, how it ends."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -90,6 +91,11 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(moretta: More
     assert (unknown.status, unknown.out) == (66, "")
     assert moretta("keys", "create", "--scope", "everything").status == 2
     assert moretta("keys", "create", "--company", "ACME").status == 65
+    log = moretta("log", "show").out
+    told = [facts for line in log.splitlines() if (facts := json.loads(line)["facts"])["key"] == key_id]
+    assert [one["change"] for one in told] == ["api-key-created", "api-key-revoked", "api-key-revoked"]
+    assert {one["by"] for one in told} == {f"uid:{os.getuid()}"}
+    assert token.split("_", 2)[2] not in log
 
 
 def test_usage_tells_what_was_counted(moretta: Moretta, tmp_path: Path) -> None:

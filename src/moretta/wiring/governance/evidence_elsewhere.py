@@ -123,7 +123,12 @@ OTHER_ROWS: tuple[EvidenceRow, ...] = (
         "moretta.core.keys moretta.use_cases.guard",
         (
             by_test("doors/test_api_people_access", "test_each_call_needs_its_scope"),
+            by_test(
+                "unit/use_cases/test_api_keys",
+                "test_the_log_names_the_key_its_scopes_and_who_made_and_revoked_it_and_never_its_secret",
+            ),
             by_log(EntryKind.POLICY_CHANGED),
+            by_log(EntryKind.KEY_CHANGED),
         ),
         "access to the machine",
     ),
