@@ -5,12 +5,14 @@ Belongs here: putting stores behind the use case; the one use of Parquet's libra
 
 import io
 from collections.abc import Iterable
+from functools import partial
 
 from sqlalchemy import Engine
 
 from moretta.core.errors import ExtraMissing
 from moretta.storage.statistics.budgets import SqlBudgetStore
 from moretta.storage.statistics.releases import SqlReleaseStore
+from moretta.storage.statistics.watchers import watched_alone
 from moretta.use_cases.statistics import Statistics
 from moretta.use_cases.statistics.export import COLUMNS, Row
 from moretta.wiring.streams.watching import Stores
@@ -23,7 +25,8 @@ def statistics_over(engine: Engine, company_id: str) -> Statistics:
 
 def stores_of(engine: Engine, company_id: str) -> Stores:
     """Where a watched site's budgets and releases are kept."""
-    return Stores(SqlBudgetStore(engine, company_id), SqlReleaseStore(engine, company_id))
+    alone = partial(watched_alone, engine, company_id)
+    return Stores(SqlBudgetStore(engine, company_id), SqlReleaseStore(engine, company_id), alone)
 
 
 def parquet(rows: Iterable[Row]) -> bytes:

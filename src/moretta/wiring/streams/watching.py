@@ -6,6 +6,7 @@ Belongs here: the loop and what it does when something dies. Does not belong her
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
@@ -31,10 +32,11 @@ _AGAIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where a site's budget and releases are kept."""
+    """Where a site's budget and releases are kept. `alone`: holds a site, by its name, against other watchers, or raises."""
 
     budgets: BudgetStore
     releases: ReleaseStore
+    alone: Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass
@@ -77,6 +79,10 @@ class Watching:
             raise RequestInvalid(f"expected a source for each camera of the site and no other; without one: {missing}")
         if fast and any(source.kind not in RECORDED for source in sources.values()):
             raise RequestInvalid("expected files or folders to be read fast, got a camera that goes on as time passes")
+        going_on = [source for source in sources.values() if source.kind not in RECORDED]
+        if len(set(going_on)) < len(going_on):
+            # Each would count the same people against one budget.
+            raise RequestInvalid("expected cameras that each have a source of their own, got one source twice")
         self._site, self._stores, self._watch_terms = site, stores, watch_terms
         self._listener, self._fast = listener or Listener(), fast
         terms = camera_terms or CameraTerms(mode=watch_terms.mode, paced=not fast)
@@ -118,8 +124,18 @@ class Watching:
         """Watch.
 
         Raises:
+            Conflict: the site is being watched already; nothing was started.
             MorettaError: the first watching process could not be started; one that dies later is replaced.
         """
+        try:
+            with self._stores.alone(self._site.name):
+                self._run()
+        finally:
+            # Also of cameras that were never started.
+            for camera in self.cameras:
+                camera.stop()
+
+    def _run(self) -> None:
         try:
             self._begin()
             for camera in self.cameras:
