@@ -7,7 +7,7 @@ import pytest
 from moretta.core.redaction import FaceToHide, Redactor
 from moretta.core.values import Pixels, TrackId
 from moretta.vision.redact import BlurRedactor, MosaicRedactor, PatchFollower, SolidRedactor
-from moretta.vision.redact.cells import ACROSS, DOWN
+from moretta.vision.redact.cells import ACROSS, DOWN, HOLD, STEP
 
 METHODS = (BlurRedactor(7), MosaicRedactor(7), SolidRedactor())
 
@@ -66,6 +66,30 @@ def test_the_cells_move_by_noise_of_their_own_for_each_item_and_track() -> None:
     assert (pictures[0] != pictures[1]).any()
     assert (pictures[0] != pictures[2]).any()
     assert (pictures[0] == pictures[3]).all()
+
+
+def shade(redactor: Redactor, grey: int) -> float:
+    pixels = np.full((80, 80, 3), grey, np.uint8)
+    redactor.hide(pixels, [face(5, 5, 75, 75)])
+    return float(pixels[40, 40].mean())
+
+
+def test_a_cell_keeps_its_lightness_until_the_face_has_clearly_left_it() -> None:
+    """Where rounding flickers, an average over many frames is finer than a step."""
+    redactor = BlurRedactor(4)
+    first = shade(redactor, 128)
+    within = int((HOLD - 0.5) * STEP) - 1
+    assert [shade(redactor, 128 + way * within) for way in (1, -1, 1)] == [first] * 3
+    assert abs(shade(redactor, 128 + 2 * STEP) - first) > STEP / 2
+
+
+def test_the_tint_under_a_cover_is_one_for_the_whole_face() -> None:
+    pixels = np.zeros((80, 80, 3), np.uint8)
+    pixels[:, :40], pixels[:, 40:] = (220, 40, 40), (40, 40, 220)
+    BlurRedactor(4).hide(pixels, [face(5, 5, 75, 75)])
+    inner = pixels[20:60, 20:60].astype(int)
+    redness = inner[..., 0] - inner[..., 2]
+    assert redness.max() - redness.min() < 40, "360 before"
 
 
 def test_a_solid_cover_has_nothing_of_the_face() -> None:
