@@ -64,7 +64,7 @@ class Camera:
 
     def __init__(self, manners: Manners | None = None) -> None:
         self.manners = manners or Manners()
-        self.connections = 0
+        self.connections = self.sent = 0
         self.requests: list[str] = []
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -123,6 +123,7 @@ class Camera:
             if manners.close_after is not None and number >= manners.close_after:
                 return
             small = manners.resize_after is not None and number >= manners.resize_after
+            self.sent = number
             yield number, manners.width // (2 if small else 1), manners.height // (2 if small else 1)
             number += 1
             if self._closing.wait(max(0.0, began + number / manners.rate - time.monotonic())):
