@@ -114,8 +114,8 @@ def test_a_face_is_hidden_before_it_is_first_seen_and_after_it_is_last_seen_at_t
 
 
 def test_weak_detections_begin_no_face_but_carry_one_forwards_and_backwards() -> None:
-    assert found_in({index: [face_at(10, 0.2)] for index in range(8)}, 8).tracks == []
-    faces = {index: [face_at(10 + index, 0.2)] for index in range(8)} | {4: [face_at(14, 0.8)]}
+    assert found_in({index: [face_at(10, 0.18)] for index in range(8)}, 8).tracks == []
+    faces = {index: [face_at(10 + index, 0.18)] for index in range(8)} | {4: [face_at(14, 0.8)]}
     (only,) = found_in(faces, 8).tracks
     assert sorted(only.rows) == list(range(8)), "the detections before the clear one are found backwards"
     assert [float(only.box(index)[0]) for index in (0, 7)] == [10.0, 17.0]
@@ -126,6 +126,11 @@ def test_a_face_found_late_is_followed_back_by_its_looks_for_a_second_and_not_fa
     (only,) = found.tracks
     assert sorted(only.rows) == list(range(5, 16)), "ten frames are a second here"
     assert sorted(found_in({15: [face_at(50)]}, 16, alike=0.5).tracks[0].rows) == [15]
+
+
+def test_a_face_of_which_the_detector_is_unsure_is_not_followed_by_its_looks() -> None:
+    found = found_in({10: [face_at(50, 0.25)]}, 20, alike=0.99)
+    assert [sorted(track.rows) for track in found.tracks] == [[10]]
 
 
 def test_a_face_is_never_followed_back_across_a_cut() -> None:
