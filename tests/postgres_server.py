@@ -162,6 +162,8 @@ def _start(binaries: Path, server: PostgresServer) -> subprocess.Popen[bytes]:
         "shared_buffers": "64MB",
         "dynamic_shared_memory_type": "mmap",  # files of its own folder, which go with it even if it is killed
         "log_min_messages": "fatal",
+        # A file of the log that is let go is deleted, not kept to be written over: the drill looks for what it held.
+        "wal_recycle": "off",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     import psycopg

@@ -69,8 +69,8 @@ _METHODS = {
 _ROWS = {
     Keeper.SQLITE: "rows deleted and overwritten (secure_delete), write-ahead log emptied",
     Keeper.POSTGRESQL: (
-        "rows deleted; the server keeps dead versions until VACUUM and in its own log until that is reused, whose names, proofs, "
-        "photos and templates were sealed under the destroyed key"
+        "rows deleted; the server keeps dead versions until VACUUM FULL and in its own log until that is reused, whose names, "
+        "proofs, photos and templates were sealed under the destroyed key"
     ),
 }
 

@@ -79,6 +79,12 @@ def postgresql_told() -> Iterator[None]:
         ) from error
 
 
+def server_tables(connection: Connection) -> list[str]:
+    """The names of the tables of the session's schema, in order."""
+    query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1")
+    return [str(name) for name in connection.execute(query).scalars()]
+
+
 def advisory_key(name: str) -> int:
     """The number (signed, 64 bits) of the advisory lock `name`; two names share one with a chance of 2^-64."""
     return int.from_bytes(hashlib.sha256(b"moretta " + name.encode()).digest()[:8], "big", signed=True)

@@ -5,10 +5,11 @@ Belongs here: reading rows as the server sends them. Does not belong here: files
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from moretta.storage.byte_scan import PIECE, Markers
 from moretta.storage.database import reading
+from moretta.storage.postgresql import server_tables
 
 
 def find_in_rows(engine: Engine, markers: Sequence[bytes]) -> tuple[int, int, list[tuple[int, int]]]:
@@ -17,7 +18,7 @@ def find_in_rows(engine: Engine, markers: Sequence[bytes]) -> tuple[int, int, li
     size = tables = 0
     looked_for = Markers(list(markers))
     with reading(engine) as connection:
-        for table in _tables(connection):
+        for table in server_tables(connection):
             tables += 1
             for window in _windows(_copied(connection, table)):
                 for number, at in looked_for.first_places(window).items():
@@ -36,11 +37,6 @@ def _windows(rows: Iterator[bytes]) -> Iterator[bytes]:
             yield b"".join(held)
             held, size = [], 0
     yield b"".join(held)
-
-
-def _tables(connection: Connection) -> list[str]:
-    query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1")
-    return [str(name) for name in connection.execute(query).scalars()]
 
 
 def _copied(connection: Connection, table: str) -> Iterator[bytes]:

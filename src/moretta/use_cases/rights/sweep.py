@@ -183,7 +183,7 @@ def _unsearched(erasure: Erasure, searched: BytesSearched) -> list[Remainder]:
     if erasure.keeper is Keeper.POSTGRESQL:
         reason = (
             "the server's dead row versions and its own log are not overwritten by this program: they hold what was sealed under "
-            "the destroyed key, and the wrapped key itself until VACUUM and the log's reuse"
+            "the destroyed key, and the wrapped key itself until VACUUM FULL and the log's reuse"
         )
         return [Remainder("PostgreSQL's files", reason)]
     if searched.unsearched:

@@ -27,10 +27,11 @@ def held_drill(
     scheme: Scheme = Scheme.HE,
     region: str | None = None,
     also: Sequence[Path] = (),
+    vacuum: bool = False,
 ) -> DrillReport:
     """As `run_drill`, over the regions of the settings, opened and closed for it."""
     with opened_means(settings, engine, reader) as means:
-        return run_drill(means, settings, engines_of(means), scheme=scheme, region=region, also=also)
+        return run_drill(means, settings, engines_of(means), scheme=scheme, region=region, also=also, vacuum=vacuum)
 
 
 def drills_of(means: Means, settings: Settings) -> Drills:

@@ -71,17 +71,20 @@ def search(stores: Sequence[Store], engines: Sequence[tuple[str, Engine]], marks
             searched.append(Searched(f"{name} rows", tables, size))
             different |= {number for number, _ in seen}
             found += [Finding(f"{name} rows", marks[number].what, offset) for number, offset in seen]
-    return Found(tuple(searched), tuple(found), tuple(kept), len(different))
+    with_files = any(store.ciphertext for store in stores)
+    rows_only = () if with_files else tuple(name for name, engine in engines if is_postgresql(engine))
+    return Found(tuple(searched), tuple(found), tuple(kept), len(different), rows_only)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search gave; `kept` as in `DrillReport`; `marks`: how many different ones were found."""
+    """What a search gave; `kept` and `rows_only` as in `DrillReport`; `marks`: how many different ones were found."""
 
     searched: tuple[Searched, ...]
     findings: tuple[Finding, ...]
     kept: tuple[Finding, ...]
     marks: int
+    rows_only: tuple[str, ...]
 
 
 def _apart(folders: dict[str, Path]) -> dict[str, Path]:

@@ -33,7 +33,9 @@ class DrillReport:
 
     `marks`: how many windows were looked for; `control`: how many of the `sealed` ones the same search found before the erasure,
     which shows that it looks where things are. `findings` must be empty. `kept`: ciphertext that a database server keeps in its
-    own files until VACUUM and the reuse of its log; it is no failure, and it is told.
+    own files until VACUUM FULL and the reuse of its log; it is no failure, and it is told. `rows_only`: databases of which only
+    the rows were searched, since no folder held the server's files. `cleaned`: tables that were written anew before the search;
+    `log_kept`: databases whose role may not have the server let its old log go.
     """
 
     searched: tuple[Searched, ...]
@@ -44,6 +46,9 @@ class DrillReport:
     kept: tuple[Finding, ...]
     certificate: StoredCertificate = field(repr=False)
     seconds: float = 0.0
+    rows_only: tuple[str, ...] = ()
+    cleaned: int = 0
+    log_kept: tuple[str, ...] = ()
 
     def require_clean(self) -> None:
         """Raise `DrillFailed` where something of the subject was found, or the search found nothing before."""

@@ -25,6 +25,8 @@ from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, StoreWish
 from moretta.core.rights import Right
 from moretta.settings import Settings
+from moretta.storage.database import is_postgresql
+from moretta.storage.server_cleaning import clean_server
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition import Recognition, acts
 from moretta.use_cases.recognition.brakes import Brakes
@@ -78,6 +80,7 @@ def run_drill(
     scheme: Scheme = Scheme.HE,
     region: str | None = None,
     also: Sequence[Path] = (),
+    vacuum: bool = False,
 ) -> DrillReport:
     """What a drill in one region found; see `DrillReport.require_clean`. That it was held, and how it went, is logged.
 
@@ -85,6 +88,7 @@ def run_drill(
         means: the deployment's own stores, keys and nodes.
         engines: the databases of its regions, by name.
         also: more folders to search.
+        vacuum: write the tables of a PostgreSQL server anew after the erasure, which locks each of them meanwhile.
 
     Raises:
         DrillFailed: the subject could not be enrolled, found and erased.
@@ -113,6 +117,7 @@ def run_drill(
         sealed = [mark for mark in marks if mark.sealed]
         before = search(drill.stores(), drill.engines, sealed)
         erased = _erased(drill, person_id)
+        cleaned = {name: clean_server(engine) for name, engine in named if vacuum and is_postgresql(engine)}
         found = search(drill.stores(), drill.engines, marks)
         _require_gone(drill, collection, subject, person_id)
     report = DrillReport(
@@ -124,6 +129,9 @@ def run_drill(
         kept=found.kept,
         certificate=erased.certificate,
         seconds=time.monotonic() - began,
+        rows_only=found.rows_only,
+        cleaned=sum(one.tables for one in cleaned.values()),
+        log_kept=tuple(name for name, one in cleaned.items() if not one.log),
     )
     _log(own, home, scheme, report)
     return report
