@@ -70,10 +70,10 @@ def test_what_is_spent_on_disjoint_visits_does_not_add_up_and_on_the_same_ones_d
     assert budgets.spend(a_charge("s"), 2.0).spent == 0.5
     assert budgets.spend(a_charge("s/12"), 2.0).spent == 1.0
     assert budgets.spend(a_charge("s/13"), 2.0).spent == 1.0
-    assert budgets.spend(a_charge("t/12", 0.75), 2.0).spent == 1.0
-    assert budgets.spend(a_charge("s/13"), 2.0).spent == 1.5
-    found = budgets.spend(a_charge(None, 0.25), 2.0)
-    assert (found.spent, found.left, found.limit) == (1.75, 0.25, 2.0)
+    assert budgets.spend(a_charge("t/14", 0.75), 2.0).spent == 1.25
+    assert budgets.spend(a_charge("t/13", 0.75), 2.0).spent == 1.75
+    found = budgets.spend(a_charge(None, 0.125), 2.0)
+    assert (found.spent, found.left, found.limit) == (1.875, 0.125, 2.0)
     assert budgets.budget("shop", DAY) == found
 
 

@@ -13,28 +13,20 @@ from moretta.core.statistics import Charge
 
 
 def spent(charges: Iterable[Charge]) -> float:
-    """The most that `charges`, all of one site and day, spent on any one visit.
+    """The most that `charges`, all of one site and day, spent on anybody who stayed before its cameras.
 
-    Visits of two sessions, and of two buckets of one session, are disjoint: charges on disjoint partitions do not add up,
-    those on the same visits do. Unpartitioned charges are on every visit.
+    Buckets are about disjoint visits: of charges on different buckets only the greatest counts. Charges on the same bucket add
+    up, those on live counters add up, and so do unpartitioned ones, also those of different sessions: a restart cuts a stay
+    into two visits, and whoever stayed must not pay twice unseen.
 
     Source: McSherry, Privacy integrated queries, SIGMOD 2009, theorems 3 (sequential) and 4 (parallel composition).
     """
     on_all: list[float] = []
-    on_session: dict[str, list[float]] = defaultdict(list)
-    on_bucket: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    on_bucket: dict[str, list[float]] = defaultdict(list)
     for charge in charges:
-        if charge.partition is None:
-            on_all.append(charge.epsilon)
-            continue
-        session, _, bucket = charge.partition.partition("/")
-        (on_bucket[session][bucket] if bucket else on_session[session]).append(charge.epsilon)
-    sessions = (
-        math.fsum(on_session.get(session, ()))
-        + max((math.fsum(bucket) for bucket in on_bucket.get(session, {}).values()), default=0.0)
-        for session in {*on_session, *on_bucket}
-    )
-    return math.fsum(on_all) + max(sessions, default=0.0)
+        _, _, bucket = (charge.partition or "").partition("/")
+        (on_bucket[bucket] if bucket else on_all).append(charge.epsilon)
+    return math.fsum(on_all) + max((math.fsum(bucket) for bucket in on_bucket.values()), default=0.0)
 
 
 def composed(epsilons: Iterable[float]) -> float:

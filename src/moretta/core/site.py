@@ -139,7 +139,7 @@ class PrivacyPlan:
 
     bucket_epsilon: float = 1.0
     live_epsilon: float = 1.0
-    day_epsilon: float = 2.0
+    day_epsilon: float = 3.0
     least_cell: float = 10.0
     most_zones: int = 2
     weights: tuple[tuple[Measure, float], ...] = tuple((measure, 1.0) for measure in USUAL)

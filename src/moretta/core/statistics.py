@@ -221,7 +221,7 @@ class Release:
     watched.
 
     A noisy figure below `least_cell` people is not shown (`core.intervals.shown`), but counts in sums, which stay unbiased.
-    `partition` names the disjoint set of visits that it is about: visits of one watching session that ended in one bucket.
+    `partition` names the visits that it is about: those of one watching session that ended in one bucket.
     """
 
     release_id: str
@@ -274,9 +274,8 @@ class Charge:
     """What is spent before noise is drawn. `partition` None: on all visits of the day; otherwise on those of that partition
     only.
 
-    Partitions are `session` (the live counters of one watching session) or `session/bucket`; visits of two sessions, and of two
-    buckets of one session, are disjoint, so that the most spent on any visit of the day is the greatest sum along one path, not
-    the sum over all.
+    Partitions are `session` (the live counters of one watching session) or `session/bucket`. How charges add up is said in
+    `core.accounting.spent`.
     """
 
     site: str

@@ -98,7 +98,7 @@ class PrivacyForm(_Strict):
 
     bucket_epsilon: float = 1.0
     live_epsilon: float = 1.0
-    day_epsilon: float = 2.0
+    day_epsilon: float = 3.0
     least_cell: float = 10.0
     most_zones: int = Field(2, strict=True)
     weights: dict[Measure, float] | None = None

@@ -38,8 +38,9 @@ def test_buckets_of_one_session_are_disjoint_and_its_live_counters_are_on_top() 
     assert spent(_charges(("s", 1.0), ("s/1", 0.5), ("s/2", 0.75), ("s/3", 0.5))) == 1.75
 
 
-def test_two_sessions_are_disjoint() -> None:
-    assert spent(_charges(("s", 1.0), ("s/1", 0.5), ("t", 0.25), ("t/1", 1.0))) == 1.5
+def test_a_restart_does_not_give_budget_back_to_who_was_there_before_and_after() -> None:
+    assert spent(_charges(("s", 1.0), ("s/1", 0.5), ("t", 0.25), ("t/1", 1.0))) == 2.75
+    assert spent(_charges(("s", 1.0), ("s/1", 0.5), ("t", 0.25), ("t/2", 1.0))) == 2.25
 
 
 def test_two_charges_on_the_same_bucket_add_up() -> None:
@@ -59,10 +60,9 @@ _partitions = st.sampled_from([None, "s", "t", "s/1", "s/2", "t/1"])
 
 @given(st.lists(st.tuples(_partitions, st.floats(0, 2)), max_size=20))
 def test_no_visit_costs_more_than_what_is_said_to_be_spent(spends: list[tuple[str | None, float]]) -> None:
-    """A visit is of one session and ends in one bucket: its cost is what covers it, added up."""
+    """A visit ends in one bucket; a stay that a restart cut is of two sessions: its cost is what covers it, added up."""
     costs = [
-        sum(epsilon for partition, epsilon in spends if partition in (None, session, f"{session}/{bucket}"))
-        for session in ("s", "t")
+        sum(epsilon for partition, epsilon in spends if partition in (None, "s", "t", f"s/{bucket}", f"t/{bucket}"))
         for bucket in ("1", "2")
     ]
     assert spent(_charges(*spends)) == pytest.approx(max(costs))
