@@ -17,7 +17,7 @@ from tests.shares_rig import Trio
 from tests.storage_rig import KINDS, a_database
 
 from moretta.core.clock import from_second
-from moretta.core.errors import KeyUnusable, NotFound, PersonErased, PersonHeld, ProofRejected
+from moretta.core.errors import KeyDestroyed, KeyUnusable, NotFound, PersonErased, PersonHeld, ProofRejected
 from moretta.core.ledger import EntryKind, subject_commitment
 from moretta.core.protection import Scheme
 from moretta.core.recognition import StoreWish
@@ -323,3 +323,26 @@ def test_a_certificate_names_when_backups_expire_where_the_operator_says_so(tmp_
         told = rights_rig.fields(rights.erase(rig.COMPANY, anna).certificate.document)
         expires, completed = told["backups"]["expire_at"], told["completed_at"]  # type: ignore[index]
         assert from_second(expires) - from_second(str(completed)) == timedelta(days=30)
+
+
+def test_what_a_backup_holds_of_an_erased_person_opens_until_the_master_key_is_changed_and_never_after(
+    tmp_path: Path,
+) -> None:
+    """What a certificate says of backups: the key beside the ciphertext is wrapped, and only the master key's end ends it."""
+    with rights_rig.opened(tmp_path / "place") as (rights, place):
+        _, anna = enrolled(place)
+        store, cipher = place.region.store, place.region.cipher
+        (boris,) = [
+            one.person_id
+            for collection in store.collections(rig.COMPANY, 10)
+            for one in store.persons(rig.COMPANY, collection.collection_id, 10)
+            if one.person_id != anna
+        ]
+        backed_up = store.subject_key(anna)
+        told = rights_rig.fields(rights.erase(rig.COMPANY, anna).certificate.document)
+        assert "master key" in told["backups"]["statement"]  # type: ignore[index]
+        assert cipher.opened(anna, backed_up).subject_id == anna
+        place.recognition.rotate_master_key()
+        with pytest.raises(KeyDestroyed):
+            cipher.opened(anna, backed_up)
+        assert cipher.opened(boris, store.subject_key(boris)).subject_id == boris
