@@ -22,6 +22,7 @@ from moretta.core.ledger import EntryKind, subject_commitment
 from moretta.core.protection import Scheme
 from moretta.core.recognition import StoreWish
 from moretta.core.rights import RequestState, Right
+from moretta.keys.rotation import change_master_key
 from moretta.use_cases.rights import Rights
 from moretta.wiring.retention import retention_over
 from moretta.wiring.rights import rights_over
@@ -342,7 +343,8 @@ def test_what_a_backup_holds_of_an_erased_person_opens_until_the_master_key_is_c
         told = rights_rig.fields(rights.erase(rig.COMPANY, anna).certificate.document)
         assert "master key" in told["backups"]["statement"]  # type: ignore[index]
         assert cipher.opened(anna, backed_up).subject_id == anna
-        place.recognition.rotate_master_key()
+        service = place.region.change_master_key.__self__  # type: ignore[attr-defined]
+        change_master_key(service, cipher, [store], lambda: 0, settle_s=0.0)  # as `moretta master-keys change`
         with pytest.raises(KeyDestroyed):
             cipher.opened(anna, backed_up)
         assert cipher.opened(boris, store.subject_key(boris)).subject_id == boris
