@@ -14,6 +14,7 @@ from tests.consent_rig import Authenticator, Ed25519Subject, P256Subject
 from tests.consents_place import SCAN, Desk, a_desk
 from tests.recognition_rig import COMPANY, OTHER_COMPANY
 
+from moretta.core.clock import to_second
 from moretta.core.consent import Consent, ConsentState
 from moretta.core.consent_receipts import RECEIPT_TYPE
 from moretta.core.documents import Trust, Verified
@@ -64,6 +65,16 @@ def test_a_receipt_of_each_way_to_consent_verifies_with_the_public_key_alone(des
     assert desk.notice.sha256 in told
     assert (SCAN in told) is (way == "paper")
     assert ("signed it" in told) is (way != "paper")
+
+
+def test_until_when_a_consent_counts_is_told_and_that_it_ended_has_a_receipt_of_its_own(desk: Desk) -> None:
+    until = desk.clock() + timedelta(hours=1)
+    consent = desk.on_paper(expires_at=until)
+    told = " ".join(_verified(desk, _file(desk, consent)).statements)
+    assert f"for the time until {to_second(until)}" in told
+    desk.clock.offset = timedelta(hours=2)
+    desk.consents.sweep()
+    assert ": expired at" in " ".join(_verified(desk, _file(desk, consent)).statements)
 
 
 def test_a_receipt_tells_recipients_and_countries_as_the_policy_names_them(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ class ReceiptCheck:
         event = _require_told(entry, record, declared)
         header, processing = _part(record, "header"), _part(record, "processing")
         who, what = header.get("pii_principal_id"), f"{event.get('type')} at {event.get('time')}"
+        if event.get("validity") is not None:
+            what = f"{what}, for the time until {event.get('validity')}"
         return Verified(
             RECEIPT_TYPE,
             key,
