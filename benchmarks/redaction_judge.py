@@ -3,7 +3,7 @@
 Belongs here: judging outputs against originals. Does not belong here: making them, timing.
 
 A face counts as hidden where at least `LEAST_CHANGED` of the blocks within the ellipse of its box differ from the original by
-more than `LEAST_CHANGE`. The original's faces come from labels by hand, or, in clips, from a detector at full size. That one
+more than `LEAST_CHANGE`. The original's faces come from labels by hand, or, in clips, from a detector at full size. That it
 finds a face in the output says nothing: it finds a blurred oval on shoulders too.
 """
 
@@ -122,7 +122,7 @@ def judge_stills(pairs: Sequence[tuple[Path, Path, Sequence[np.ndarray]]]) -> Ju
     """Photographs with the boxes that hands drew, against their outputs."""
     judge = Judge()
     for original, output, boxes in pairs:
-        judge.frame(_still(original), _still(output) if output.is_file() else None, list(boxes))
+        judge.frame(still(original), still(output) if output.is_file() else None, list(boxes))
     return judge.judged()
 
 
@@ -139,6 +139,6 @@ def _endless(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray | None]:
         yield None
 
 
-def _still(path: Path) -> np.ndarray:
+def still(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

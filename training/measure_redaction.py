@@ -1,0 +1,77 @@
+"""Prints who is still recognised after hiding, what stays uncovered, and what a detector still finds.
+
+    python -m training.measure_redaction people DATA/lfw [--people 500]
+    python -m training.measure_redaction crowds DATA [--photos 40]
+    python -m training.measure_redaction clips DATA/talking
+
+The figures of docs/model-cards/redaction.md. DATA/lfw is a folder with a folder for each person; DATA holds the labelled crowds
+`maskgroups`, and beside it `manifests`; DATA/talking holds clips with a face in every frame. Nothing of them is kept.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from moretta.core.redaction import Method
+from moretta.settings import Settings
+from moretta.wiring.instruments import Workshop
+from moretta.wiring.redacting import attack_tools
+from training.redaction.coverage import clips, crowds
+from training.redaction.faces import portraits, shown
+from training.redaction.reidentification import FMR, Reidentification, Success
+
+# The gate of the first release: ranked first at most this many times as often as by chance.
+MOST_TIMES_CHANCE = 3.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=["people", "crowds", "clips"])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--people", type=int, default=500, help="size of the gallery")
+    parser.add_argument("--photos", type=int, default=40, help="how many of the crowds")
+    parser.add_argument("--methods", nargs="*", type=Method, default=list(Method))
+    given = parser.parse_args()
+    if given.part == "people":
+        people(given.data, given.people, given.methods)
+    elif given.part == "crowds":
+        crowds(given.data, given.methods, given.photos)
+    else:
+        clips(given.data, given.methods)
+
+
+def people(folder: Path, most: int, methods: Sequence[Method]) -> None:
+    """Print the table of attackers."""
+    workshop = Workshop(Settings().models_dir, allow_expression=False)
+    # Two photographs of a person: one in the gallery, one to try.
+    judged = Reidentification(list(shown(portraits(folder, most, 2), workshop)), attack_tools(workshop))
+    print(f"gallery of {judged.people} people, {judged.probes} probes, chance {1 / judged.people:.2%}")
+    print(
+        f"| method | attacker | ranked first | times chance | TAR at FMR {FMR:g} | mean cosine |\n|---|---|---|---|---|---|"
+    )
+    _row("none", judged.originals(), judged.people)
+    for method in methods:
+        for success in judged.attacks(method):
+            _row(method.value, success, judged.people)
+
+
+def _row(method: str, found: Success, gallery: int) -> None:
+    times = found.rank1 * gallery
+    told = f"{times:.1f}" if times <= MOST_TIMES_CHANCE else f"**{times:.1f}**"
+    cells = (
+        method,
+        found.attack,
+        f"{found.rank1:.2%} ({_interval(found.rank1_interval)})",
+        told if method != "none" else f"{times:.0f}",
+        f"{found.tar:.2%} ({_interval(found.tar_interval)})",
+        f"{found.cosine:.3f}",
+    )
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.2%} to {interval[1]:.2%}"
+
+
+if __name__ == "__main__":
+    main()
