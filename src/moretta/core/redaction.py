@@ -156,9 +156,10 @@ class LeakReport:
 
     `frames_with_faces` counts frames that held a face to hide; `leaks` are at most the first thousand, `frames_leaking` counts
     all; `longest_leak_ms` is the longest run of leaking frames. `reidentified` of `reidentification_trials` faces were ranked
-    first against the original gallery of `gallery_size` people (chance is 1 in `gallery_size`), each under the attack that did
-    best; `reversal_similarity` is the greatest mean cosine (original's against reversed output's embedding) over the attacks
-    tried, None where the item holds too little to try. A clean report is evidence, not proof, that nobody can be recognised.
+    first in a gallery of `gallery_size` people, most of whom do not exist (chance is 1 in `gallery_size`), by the attack whose
+    success is the least likely by chance; `reversal_similarity` is the greatest mean cosine (original's embedding against that of
+    the output as it is, or undone) over the attacks tried, None where no face of the item was large enough. A clean report is
+    evidence, not proof, that nobody can be recognised.
     """
 
     frames: int
