@@ -40,6 +40,7 @@ from moretta.use_cases.recognition.results import OnStep
 from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.rights.collection import CollectionErased
+from moretta.use_cases.rights.erase import Erased
 
 Result = TypeVar("Result")
 # Errors about a photo that a worker has read; all others come before, or are no fault of it.
@@ -260,9 +261,9 @@ class Recogniser:
             source=source,
         )
 
-    def delete_person(self, person: Person | str) -> None:
-        """Erase a person; see `Recognition.delete_person`."""
-        self.recognition.delete_person(self.company_id, _person_id(person))
+    def delete_person(self, person: Person | str) -> Erased:
+        """Erase a person from every store; the certificate, and which nodes have not acknowledged it yet. See `Rights.erase`."""
+        return self._parts().rights.erase(self.company_id, _person_id(person))
 
     def delete_collection(self, collection: Collection | str, *, on_progress: OnStep | None = None) -> CollectionErased:
         """Erase everybody of a collection, each with a certificate, then the collection; see `Rights.delete_collection`."""

@@ -1,5 +1,6 @@
 """Two real people through confined workers and every scheme that needs no other process: enrolled, found, erased."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from moretta.core.recognition import Enrolled, FailureToEnrol, RefusalReason, St
 from moretta.settings import Settings
 from moretta.use_cases.recognition.results import StepProgress
 from moretta.vision.models import add, default_media_dir
+from moretta.wiring.own_keys import trust_in_own
 from moretta.wiring.service import opened
 from moretta.wiring.stored_bytes import embedding_bytes, occurrences
+from moretta.wiring.verifying import verified
 
 SCHEMES = [Scheme.PLAIN, Scheme.ROTATED, Scheme.HE]
 
@@ -76,7 +79,10 @@ def test_two_people_are_found_in_other_photos_until_one_is_erased(
     assert occurrences(template, [template]) > 100
     assert occurrences(template, stored) == 0
     assert not any(b"obama" in content for content in stored)
-    people.delete_person(ids["obama"])
+    erased = people.delete_person(ids["obama"])
+    told = json.loads(erased.certificate.document)
+    assert (erased.waiting, told["exceptions"], told["negative_search"]["found"]) == ((), [], 0)
+    assert verified(erased.certificate.document, trust_in_own(settings)).type == "moretta.erasure-certificate.v1"
     (face,) = people.search(collection, photos / "obama2.jpg").faces
     assert face.candidates == ()
     (face,) = people.search(collection, photos / "biden.jpg").faces
