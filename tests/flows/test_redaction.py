@@ -110,6 +110,9 @@ def test_every_method_leaves_nothing_of_a_photo_s_face(
     done = redacter(executor, settings, method).redact(demo_photo, out, strict=True)
     assert done.report is not None
     assert done.report.clean
+    assert (done.report.gallery_size, done.report.reidentification_trials) == (100, 1), "one face among strangers"
+    assert done.report.reversal_similarity is not None
+    assert done.report.reversal_similarity < 0.6, "two photographs of one person are above"
     before, after = (
         np.array(Image.open(io.BytesIO(each)).convert("RGB"), np.int16) for each in (demo_photo, out.getvalue())
     )
