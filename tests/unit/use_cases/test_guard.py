@@ -197,6 +197,26 @@ def test_doors_reach_people_only_through_guarded_facades() -> None:
                 assert names <= {"UNCHANGED", "Unchanged", "MAX_NAME", "MAX_PURPOSE", "MAX_RETENTION_DAYS"}, path.name
 
 
+def test_commands_and_the_sdk_reach_people_only_through_guarded_facades() -> None:
+    """They open the deployment themselves, and hand what they opened to facades: no store, no step, no look into the means."""
+    root = Path(inspect.getfile(moretta)).parent
+    facades = {"moretta.use_cases.recognition", "moretta.use_cases.recognition.results"}
+    looked = 0
+    for path in (*(root / "cli").rglob("*.py"), *root.glob("sdk*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                module = node.module or ""
+                looked += module.startswith("moretta.use_cases")
+                # Released figures are of no person; a made-up crowd has a store of its own.
+                assert not module.startswith("moretta.storage") or ".statistics." in module, (path.name, module)
+                if module.startswith("moretta.use_cases.recognition"):
+                    assert module in facades, (path.name, module)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "means":
+                assert node.attr in {"clock", "guard"}, (path.name, node.attr)
+    assert looked > 10
+
+
 def test_without_a_policy_file_nobody_is_enrolled_who_did_not_consent(place: Place, anna: Enrolled) -> None:
     recognition = _guarded(place, BUILT_IN)
     with pytest.raises(ConsentRequired) as refused:
