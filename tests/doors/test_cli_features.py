@@ -8,8 +8,9 @@ import pytest
 
 from moretta.cli.features import features
 from moretta.core.errors import MediaUnreadable, RequestInvalid
-from moretta.core.features import NAMES, FeatureRequest, FeatureSet, FeatureTrack
+from moretta.core.features import NAMES, Detail, FeatureRequest, FeatureSet, FeatureTrack
 from moretta.core.ports import OnProgress
+from moretta.core.values import Profile
 from moretta.sdk_features import FeatureExtractor, file_bytes
 from moretta.settings import Settings
 from moretta.wiring.service import opened
@@ -49,9 +50,10 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_the_sdk_gives_what_the_worker_gives(settings: Settings) -> None:
     executor = StagedExecutor()
-    with FeatureExtractor("fast", settings, executor) as extractor:
+    with FeatureExtractor("amplitudes", "fast", settings, executor) as extractor:
         assert extractor.features(b"clip") == FEATURES
     assert executor.media == [b"clip"]
+    assert executor.requests == [FeatureRequest(Detail.AMPLITUDES, Profile.FAST)]
     assert executor.closed
     assert counted(settings) == [("sdk:features", 0, 1)]
 
@@ -69,6 +71,11 @@ def test_a_failed_item_raises(settings: Settings) -> None:
 def test_another_form_is_refused(form: str) -> None:
     with pytest.raises(RequestInvalid):
         file_bytes(FEATURES, form)
+
+
+def test_another_detail_is_refused() -> None:
+    with pytest.raises(RequestInvalid):
+        FeatureExtractor("everything")
 
 
 @pytest.mark.parametrize("out", ["features.xml", "no/such/folder/features.csv", "."])

@@ -12,6 +12,7 @@ import typer
 
 from moretta.cli.analyze import progress_bar
 from moretta.cli.terminal import console
+from moretta.core.features import Detail, FeatureSet
 from moretta.core.values import Profile
 from moretta.sdk_features import FeatureExtractor, file_bytes, form_of
 from moretta.settings import Settings
@@ -22,12 +23,19 @@ Media = Annotated[Path, typer.Argument(help="A video.", metavar="IN")]
 Out = Annotated[
     str, typer.Option(help="Write to this file, whose ending says how: .csv, .json or .parquet; `-` prints CSV.")
 ]
+DetailOption = Annotated[
+    Detail, typer.Option(help="`amplitudes` also tells how far things move; people are then told apart better.")
+]
 ProfileOption = Annotated[Profile, typer.Option(help="How much work is spent on a frame.")]
 
 
-def features(media: Media, out: Out = "features.csv", profile: ProfileOption = Profile.ACCURATE) -> None:
+def features(
+    media: Media,
+    out: Out = "features.csv",
+    detail: DetailOption = Detail.RELATIVE,
+    profile: ProfileOption = Profile.ACCURATE,
+) -> None:
     """Export how faces move (pose, gaze, expression) with the shape that tells people apart taken out."""
-    from moretta.core.features import FeatureSet
     from moretta.wiring.placing import check_place
 
     target = None if out == _STDOUT else Path(out)
@@ -36,7 +44,10 @@ def features(media: Media, out: Out = "features.csv", profile: ProfileOption = P
     if target is not None:
         check_place(target)
     notes = console(stderr=True)
-    with FeatureExtractor(profile, Settings(), door="cli:features") as extractor, progress_bar(notes, "1/1") as told:
+    with (
+        FeatureExtractor(detail, profile, Settings(), door="cli:features") as extractor,
+        progress_bar(notes, "1/1") as told,
+    ):
         found = extractor.features(media, told)
     content = file_bytes(found, form)
     for notice in found.warnings:

@@ -4,5 +4,6 @@ Belongs here: data, written by `python -m training.measure_features --out`; neve
 """
 
 from moretta.core.feature_leakage import Leakage
+from moretta.core.features import Detail
 
-LEAKAGE = Leakage(source="", reidentification=(), attributes=(), kept=())
+LEAKAGE = {detail: Leakage(source="", reidentification=(), attributes=(), kept=()) for detail in Detail}

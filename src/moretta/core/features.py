@@ -4,7 +4,8 @@ Belongs here: what is exported and what each column means. Does not belong here:
 `feature_leakage`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol, Self
 
 from moretta.core.analysis import MediaInfo, ModelUse, Notice
@@ -43,19 +44,53 @@ COLUMNS = (
 )
 NAMES = tuple(column.name for column in COLUMNS)
 
-REMOVED = (
+EYES = ("eye_right", "eye_left", "blink")  # in both details as `COLUMNS` says
+AMPLITUDES_ONLY = ("move_x", "move_y", "approach")  # of the body and the camera more than of the face
+RELATIVE_UNIT = "share of the track's 5-95 % range"
+
+_REMOVED = (
     "pixels, colours, textures, sound",
-    "the face's shape: every length is a change from the same track's own rest, in units of one canonical face",
+    "the face's shape: every length is a change from the same track's own rest",
     "the place and size of the face in the picture, and the camera",
     "resting pose, resting gaze and resting openness of the eyes: the track's own are taken away",
-    "fine detail: angles are rounded to whole degrees, coefficients to 1/16, speeds to two digits, times to the millisecond",
 )
+
+
+class Detail(StrEnum):
+    """How much of a movement is told."""
+
+    RELATIVE = "relative"  # when and which way, not how far
+    AMPLITUDES = "amplitudes"  # how far, too: this tells people apart better
+
+
+def columns_of(detail: Detail) -> tuple[Column, ...]:
+    """The columns in the unit that they have under `detail`."""
+    if detail is Detail.AMPLITUDES:
+        return COLUMNS
+    return tuple(
+        column
+        if column.name in EYES
+        else replace(column, unit="", meaning="not told without amplitudes")
+        if column.name in AMPLITUDES_ONLY
+        else replace(column, unit=RELATIVE_UNIT)
+        for column in COLUMNS
+    )
+
+
+def removed(detail: Detail) -> tuple[str, ...]:
+    """What was taken out, in words."""
+    if detail is Detail.AMPLITUDES:
+        fine = "fine detail: angles are rounded to whole degrees, coefficients to 1/16, speeds to two digits, times to 1 ms"
+        return (*_REMOVED, fine)
+    far = "how far a person moves: all but the eyes' openness is a share of the same track's own range, rounded to 1/8"
+    return (*_REMOVED, far, "movement of the whole face through the picture")
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureRequest:
-    """How carefully faces are followed."""
+    """How much is told, and how carefully faces are followed."""
 
+    detail: Detail = Detail.RELATIVE
     profile: Profile = Profile.ACCURATE
 
 
@@ -76,6 +111,7 @@ class FeatureSet:
     tracks: tuple[FeatureTrack, ...]
     models: tuple[ModelUse, ...]
     warnings: tuple[Notice, ...] = ()
+    detail: Detail = Detail.RELATIVE
 
     @classmethod
     def empty(cls) -> Self:

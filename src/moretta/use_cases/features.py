@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moretta.core.analysis import ModelUse, Notice, Progress
-from moretta.core.features import FeatureRequest, FeatureSet, FeatureTrack
+from moretta.core.features import AMPLITUDES_ONLY, EYES, NAMES, Detail, FeatureRequest, FeatureSet, FeatureTrack
 from moretta.core.ports import MediaReader, OnProgress, Tracker
 from moretta.core.values import FaceSample, Frame, MediaKind, TrackedFace, TrackId
 from moretta.use_cases.prefetch import ahead
@@ -32,6 +32,8 @@ OPEN_QUANTILE = 0.9  # of a track's eye openness: open eyes, whatever the blinks
 SHUT_QUANTILE = 0.1  # of a track's mouth openness: a closed mouth
 BLINK_BELOW = 0.5  # half open
 DEGREE_STEP, COEFFICIENT_STEP, SPEED_STEP, TURN_STEP = 1.0, 1 / 16, 0.01, 1.0
+SPREAD_QUANTILE, LEAST_SPREAD = 0.05, 1e-9
+SHARE_STEP, MOST_SHARE = 1 / 8, 2.0
 MOST_GAP_S = 0.2  # speeds are not told over longer gaps
 PROGRESS_EVERY_S = 0.2
 
@@ -86,15 +88,16 @@ def measure_features(
             notice = Notice(
                 "features.still", "A still shows no movement, and without shape nothing else is left of it."
             )
-            return FeatureSet(reader.info, (), instruments.models, (*reader.warnings, notice))
+            return FeatureSet(reader.info, (), instruments.models, (*reader.warnings, notice), request.detail)
         watched, full = _watch(reader, instruments, on_progress)
         tracks = []
         for track_id, track in sorted(watched.items()):
-            rows = anonymised(track, instruments.moved_from_rest)
+            rows = anonymised(track, instruments.moved_from_rest, request.detail)
             if rows is not None:
                 tracks.append(FeatureTrack(int(track_id), tuple(round(at, 3) for at in track.times_s), rows))
         notices = list(_notices(len(watched), len(tracks), full))
-        return FeatureSet(reader.info, tuple(tracks), instruments.models, (*reader.warnings, *notices))
+        warnings = (*reader.warnings, *notices)
+        return FeatureSet(reader.info, tuple(tracks), instruments.models, warnings, request.detail)
 
 
 def _watch(
@@ -138,14 +141,14 @@ def _notices(seen: int, kept: int, full: bool) -> tuple[Notice, ...]:
 
 
 def anonymised(
-    track: Watched, moved_from_rest: Callable[[Floats64, Floats64], Floats64]
+    track: Watched, moved_from_rest: Callable[[Floats64, Floats64], Floats64], detail: Detail
 ) -> tuple[tuple[float | None, ...], ...] | None:
     """A track's rows in the order of `core.features.COLUMNS`; None where the track is too short to have a rest."""
     times = np.array(track.times_s)
     if len(times) < LEAST_ROWS or times[-1] - times[0] < LEAST_TRACK_S:
         return None
     values = np.stack(track.values)
-    sure = np.isfinite(values).all(axis=1)
+    sure = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
     if sure.sum() < LEAST_ROWS:
         return None
     columns = np.hstack(
@@ -156,7 +159,25 @@ def anonymised(
     )
     both = columns[:, 5:7] < BLINK_BELOW
     blink = np.where(sure, both.all(axis=1), np.nan)
-    return tuple(tuple(_told(value) for value in row) for row in np.hstack([columns, blink[:, None]]))
+    whole = np.hstack([columns, blink[:, None]])
+    told = whole if detail is Detail.AMPLITUDES else ranged(whole)
+    return tuple(tuple(_told(value) for value in row) for row in told)
+
+
+def ranged(columns: Floats64) -> Floats64:
+    """`columns` (n, 18) without how far anything moves: each about its median, as a share of its range; eyes as they are."""
+    told = np.full_like(columns, np.nan)
+    for at, column in enumerate(columns.T):
+        known = column[np.isfinite(column)]
+        if len(known):
+            low, middle, high = np.quantile(known, [SPREAD_QUANTILE, 0.5, 1 - SPREAD_QUANTILE])
+            shares = (column - middle) / max(high - low, LEAST_SPREAD)
+            told[:, at] = _stepped(np.clip(shares, -MOST_SHARE, MOST_SHARE), SHARE_STEP)
+    for name in EYES:
+        told[:, NAMES.index(name)] = _stepped(columns[:, NAMES.index(name)], SHARE_STEP)
+    for name in AMPLITUDES_ONLY:
+        told[:, NAMES.index(name)] = np.nan
+    return told
 
 
 def centred(

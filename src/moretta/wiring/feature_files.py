@@ -11,9 +11,8 @@ from dataclasses import asdict
 from enum import StrEnum
 
 from moretta.core.errors import ExtraMissing
-from moretta.core.feature_leakage import Leakage
 from moretta.core.feature_leakage_measured import LEAKAGE
-from moretta.core.features import COLUMNS, NAMES, REMOVED, FeatureSet
+from moretta.core.features import NAMES, FeatureSet, columns_of, removed
 
 VERSION = 1
 CAUTION = (
@@ -43,15 +42,16 @@ def features_file(features: FeatureSet, form: FileForm) -> bytes:
             return _parquet(features)
 
 
-def manifest(features: FeatureSet, leakage: Leakage = LEAKAGE) -> dict[str, object]:
+def manifest(features: FeatureSet) -> dict[str, object]:
     """What a reader must know of the rows: columns, what was taken out, and what was measured to leak and to be kept."""
     media = features.media
     return {
         "format": "moretta-features",
         "version": VERSION,
-        "columns": [asdict(column) for column in COLUMNS],
-        "removed": list(REMOVED),
-        "measured_leakage": asdict(leakage),
+        "columns": [asdict(column) for column in columns_of(features.detail)],
+        "removed": list(removed(features.detail)),
+        "detail": features.detail.value,
+        "measured_leakage": asdict(LEAKAGE[features.detail]),
         "caution": CAUTION,
         "media": {"kind": media.kind.value, "duration_s": media.duration_s, "frame_rate": media.frame_rate},
         "models": [asdict(model) for model in features.models],

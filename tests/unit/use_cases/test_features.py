@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from moretta.core.analysis import MediaInfo, ModelUse, Notice
-from moretta.core.features import COLUMNS, NAMES, FeatureRequest
+from moretta.core.features import AMPLITUDES_ONLY, COLUMNS, NAMES, Detail, FeatureRequest
 from moretta.core.values import AudioBlock, Face, FaceSample, Frame, Gaze, MediaKind, Mesh, Pose, TrackedFace, TrackId
 from moretta.use_cases.features import FeatureInstruments, Watched, anonymised, measure_features
 from moretta.vision.avatar.expression import moved_from_rest
@@ -36,13 +36,13 @@ def watched(count: int = 100, *, rest: Floats64 = REST, resting: tuple[float, fl
 
 
 def rows_of(track: Watched) -> Floats64:
-    rows = anonymised(track, moved_from_rest)
+    rows = anonymised(track, moved_from_rest, Detail.AMPLITUDES)
     assert rows is not None
     return np.array([[np.nan if value is None else value for value in row] for row in rows])
 
 
 def test_a_row_has_a_value_for_every_column() -> None:
-    rows = anonymised(watched(), moved_from_rest)
+    rows = anonymised(watched(), moved_from_rest, Detail.RELATIVE)
     assert rows is not None
     assert {len(row) for row in rows} == {len(COLUMNS)}
     assert len(set(NAMES)) == len(NAMES)
@@ -68,15 +68,25 @@ def test_what_moves_is_told() -> None:
 def test_a_moment_without_a_mesh_is_empty_and_not_made_up() -> None:
     track = watched()
     track.values[50][8:] = np.nan
-    row = dict(zip(NAMES, (anonymised(track, moved_from_rest) or ())[50], strict=True))
+    row = dict(zip(NAMES, (anonymised(track, moved_from_rest, Detail.AMPLITUDES) or ())[50], strict=True))
     assert row["eye_right"] is None
     assert row["blink"] is None
     assert row["yaw"] == 0
 
 
+@pytest.mark.parametrize("detail", list(Detail))
+def test_a_slow_camera_has_no_speeds_and_all_the_rest(detail: Detail) -> None:
+    track = watched()
+    track.times_s = [at * 10 for at in track.times_s]
+    rows = anonymised(track, moved_from_rest, detail)
+    assert rows is not None
+    assert {row[NAMES.index("turn_speed")] for row in rows} == {None}
+    assert None not in {row[NAMES.index("pitch")] for row in rows}
+
+
 @pytest.mark.parametrize("count", [0, 1, 19, 49])
 def test_a_track_without_a_rest_of_its_own_is_left_out(count: int) -> None:
-    assert anonymised(watched(count), moved_from_rest) is None
+    assert anonymised(watched(count), moved_from_rest, Detail.RELATIVE) is None
 
 
 def test_values_are_rounded_so_that_no_fine_measure_is_left() -> None:
@@ -84,6 +94,22 @@ def test_values_are_rounded_so_that_no_fine_measure_is_left() -> None:
     expression = rows[:, 5:13]
     assert np.allclose(expression * 16, np.round(expression * 16))
     assert np.allclose(rows[:, :3], np.round(rows[:, :3]))
+
+
+def test_without_amplitudes_somebody_who_moves_twice_as_far_gives_the_same_rows() -> None:
+    def told(times: float) -> tuple[tuple[float | None, ...], ...]:
+        track = watched()
+        for values in track.values:
+            values[:3] *= times
+        rows = anonymised(track, moved_from_rest, Detail.RELATIVE)
+        assert rows is not None
+        return rows
+
+    one, two = ([[value or 0.0 for value in row[:3]] for row in told(times)] for times in (1.0, 2.0))
+    assert np.abs(np.subtract(one, two)).max() <= 1 / 8
+    for name in AMPLITUDES_ONLY:
+        assert {row[NAMES.index(name)] for row in told(1.0)} == {None}
+    assert [row[NAMES.index("blink")] for row in told(1.0)].count(1.0) == 6
 
 
 @dataclass

@@ -18,9 +18,10 @@ from moretta.vision.avatar.canonical import (
 )
 from moretta.vision.avatar.expression import Expression
 
-WIDE_EYE = 1.55  # over the model's own opening, which looks sleepy; designed on contact sheets
-LOWER_LID_SHARE = 0.15  # of the way to shut eyes that the lower lid goes
-AROUND_SHARE = 0.35  # of a lid's way that the ring around it goes
+WIDE_EYE = 1.7  # over the model's own opening, which looks sleepy; designed on contact sheets
+LOWER_LID_SHARE = -0.4  # of the opening that the line of shut eyes lies above the lower lid: lashes hang down
+# The last three make a mesh that is fitted anew see shut eyes: their aspect ratio falls to .6 of open ones', from .76 without.
+AROUND_SHARE = 1.1  # of a lid's way that the ring around it goes
 LIP_LINE = -4.28  # y between the model's lips, which are half a cm apart; cm
 UPPER_LIP_SHARE = 0.2  # of the gap that the upper lip rises; the lower lip sinks by the rest
 CHIN_Y, CHIN_X = -8.0, 6.5  # where the chin moves with the jaw fully, and how far to the sides

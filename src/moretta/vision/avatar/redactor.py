@@ -4,7 +4,7 @@ Belongs here: what is remembered of each track, and the order of covering and dr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -100,7 +100,10 @@ class Avatar:
         pose = face.pose if face.pose is not None else landmark_pose(face.landmarks, width, height)
         actor.pose = pose if actor.pose is None else _turned(actor.pose, pose)
         if mesh is not None:
-            actor.expression = blended(actor.expression, actor.meter.measure(mesh, pose), PACE)
+            found = actor.meter.measure(mesh, pose)
+            smooth = blended(actor.expression, found, PACE)
+            # A blink is over in a few frames: eyes are not smoothed.
+            actor.expression = replace(smooth, eye_right=found.eye_right, eye_left=found.eye_left)
         else:
             actor.expression = blended(actor.expression, Expression(), REST_PACE)
         gaze = _bounded(face.gaze)
