@@ -17,13 +17,24 @@ if TYPE_CHECKING:
     from moretta.sdk import Analyzer as Analyzer
     from moretta.sdk_recognition import Recogniser as Recogniser
     from moretta.sdk_redaction import Redactor as Redactor
+    from moretta.sdk_watching import Watcher as Watcher
 
 # onnxruntime uploads usage data by default since 1.29 and writes a device id to the home directory as soon as it is imported;
 # this turns both off, and so comes before anything of ours can import it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "Analyzer", "Feature", "MorettaError", "Profile", "Recogniser", "Redactor", "__version__"]
+__all__ = [
+    "Analysis",
+    "Analyzer",
+    "Feature",
+    "MorettaError",
+    "Profile",
+    "Recogniser",
+    "Redactor",
+    "Watcher",
+    "__version__",
+]
 
 _HOMES = {
     "Analysis": "moretta.core.analysis",
@@ -33,6 +44,7 @@ _HOMES = {
     "Profile": "moretta.core.values",
     "Recogniser": "moretta.sdk_recognition",
     "Redactor": "moretta.sdk_redaction",
+    "Watcher": "moretta.sdk_watching",
 }
 
 

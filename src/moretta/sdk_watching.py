@@ -108,11 +108,14 @@ class Watcher:
                 self._listener,
                 fast=self._fast,
             )
-            deployment.meter.record(self._door, 0, deployment.company_id, len(watching.cameras))
             self._watching = watching
-            if self._stopped:
-                watching.stop()
-            watching.run()
+            try:
+                deployment.meter.record(self._door, 0, deployment.company_id, len(watching.cameras))
+                if self._stopped:
+                    watching.stop()
+                watching.run()
+            finally:
+                watching.close()
         self._require_pictures()
 
     def stop(self) -> None:

@@ -3,7 +3,7 @@
 Belongs here: parsing a source, and the frozen values that doors show. Does not belong here: opening anything, pictures.
 
     rtsp://user:password@10.0.0.7:554/stream1     RTSP over TCP; rtsps:// by TLS
-    http://10.0.0.8/video.mjpg                    motion JPEG; https:// by TLS
+    http://host/video.mjpg                        motion JPEG; https:// by TLS
     recordings/monday.mp4, recordings/            a file, a folder of files
     /dev/video0                                   a camera of this machine
 

@@ -33,7 +33,7 @@ from moretta.wiring.streams.process import camera_terms, watch_terms
 from moretta.wiring.streams.watching import Listener, Watching
 
 ENDPOINT = "/v1/streams"
-# A watching process takes about half a core and 400 MiB at 4 cameras (benchmarks/watch.py).
+# Four cameras take about half a core, and 330 MiB and 160 MiB for each reader (benchmarks/WATCH.md).
 MOST_RUNNING = 16
 MOST_KEPT = 100
 _FAREWELL_S = 30.0
@@ -161,8 +161,12 @@ class Streams:
                     f"expected at most {MOST_RUNNING} streams under way; stop one first", retry_after_s=60
                 )
             running = self._begun(company_id, stored, site, known)
-            note_addresses(self._engine, known.values())
-            self._meter.record(ENDPOINT, 200, company_id, len(known), key_id)
+            try:
+                note_addresses(self._engine, known.values())
+                self._meter.record(ENDPOINT, 200, company_id, len(known), key_id)
+            except BaseException:
+                running.watching.close()
+                raise
             self._sources[at], self._running[at] = known, running
             running.thread.start()
         return self._stream(company_id, stored)

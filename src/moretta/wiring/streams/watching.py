@@ -6,11 +6,11 @@ Belongs here: the loop and what it does when something dies. Does not belong her
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 
 from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
-from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, WorkerLost
+from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, StorageUnusable, WorkerLost
 from moretta.core.site import Site
 from moretta.core.statistics import Alarm, BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
 from moretta.statistics.keeper import Plan, Purpose
@@ -94,6 +94,7 @@ class Watching:
         self._refused: set[str] = set()
         self._process: WatchingProcess | None = None
         self._alarms = AlarmWatch(site, stores.releases)
+        self._owed: list[Plan] = []
         self.cameras = tuple(
             Camera(view.camera, sources[view.camera], terms, self._news.set, origin_s=self._started_s)
             for view in site.views
@@ -144,13 +145,18 @@ class Watching:
                 self._again() if self._process is None else self._step()
             self._finish()
         finally:
-            for camera in self.cameras:
-                camera.stop()
-            self._end_process()
+            self.close()
+
+    def close(self) -> None:
+        """Give everything back at once; `run` does so at its end. Idempotent."""
+        for camera in self.cameras:
+            camera.stop()
+        self._end_process()
 
     def _begin(self) -> None:
         self._process = WatchingProcess(self._site, self._watch_terms, self._now_s)
         self._alarms = AlarmWatch(self._site, self._stores.releases)
+        self._owed = []
         self._refused = {key for key in self._refused if key.startswith("live ")}
         self._listener.begun(self._process.receipt)
 
@@ -196,8 +202,8 @@ class Watching:
     def _keep_time(self) -> None:
         if not self._fast:
             self._now_s = max(self._now_s, time.time())
-            for camera in self.cameras:
-                camera.watch_stall()
+        for camera in self.cameras:
+            camera.watch_stall()
         if self._now_s - self._ticked_s < (FAST_TICK_S if self._fast else TICK_S):
             return
         watched = self._watched()
@@ -211,18 +217,33 @@ class Watching:
 
     def _release(self, plans: tuple[Plan, ...]) -> None:
         """Spend, make, keep; then tell. A charge that was refused is not tried again that day, a bucket's only once."""
+        for plan in (*self._owed, *(one for one in plans if one not in self._owed)):
+            if plan.charge is not None and self._key(plan) in self._refused:
+                continue
+            self._release_one(plan)
+
+    def _release_one(self, plan: Plan) -> None:
+        """Where the database fails, what is due is due again; what was made already is only kept then, and not paid for twice."""
         assert self._process is not None  # noqa: S101 - `run` looked
-        due = [plan for plan in plans if plan.charge is None or self._key(plan) not in self._refused]
-        for plan in due:
-            (outcome,) = release_due(
-                [plan],
-                self._process.make,
-                self._stores.budgets,
-                self._stores.releases,
-                self._site.privacy.day_epsilon,
-                self._alarms,
-            )
-            self._tell(outcome)
+        process, owed = self._process, plan in self._owed
+        made: list[Release | LiveFigures] = []
+
+        def make(_: Plan) -> Release | LiveFigures:
+            made.append(process.make(plan))
+            return made[-1]
+
+        due = replace(plan, charge=None) if owed else plan
+        stores, limit = self._stores, self._site.privacy.day_epsilon
+        try:
+            (outcome,) = release_due([due], make, stores.budgets, stores.releases, limit, self._alarms)
+        except StorageUnusable as error:
+            if made and not owed and plan.purpose is Purpose.TABLES:
+                self._owed.append(plan)
+            self._listener.lost(error)
+            return
+        if owed:
+            self._owed.remove(plan)
+        self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         plan = outcome.plan
@@ -230,9 +251,10 @@ class Watching:
             self._refused.add(self._key(plan))
             self._listener.exhausted(outcome.refused)
         elif plan.charge is not None:
-            left = self._stores.budgets.budget(self._site.name, plan.day)
-            if left is not None:
-                self._listener.budget(left)
+            with suppress(StorageUnusable):
+                left = self._stores.budgets.budget(self._site.name, plan.day)
+                if left is not None:
+                    self._listener.budget(left)
         if isinstance(outcome.made, Release):
             self._listener.released(outcome.made)
         elif outcome.made is not None:

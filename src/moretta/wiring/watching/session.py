@@ -12,6 +12,9 @@ from moretta.statistics.visits import Step, VisitMeter
 from moretta.wiring.watching.looking import CameraEye, WatchInstruments
 from moretta.wiring.watching.wire import Begin
 
+# Whoever asks for a release asks within a few ticks: a live one a minute, and buckets of a day.
+_MOST_PLANS = 200
+
 
 class WatchSession:
     """All that is held of a site between pictures and releases; when its process ends it is gone."""
@@ -52,7 +55,9 @@ class WatchSession:
         return self._keeper.make(plan)
 
     def _due(self, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
-        self._plans = {plan.release_id: plan for plan in plans}
+        self._plans |= {plan.release_id: plan for plan in plans}
+        while len(self._plans) > _MOST_PLANS:
+            del self._plans[next(iter(self._plans))]
         return plans
 
     def _count(self, step: Step) -> None:
