@@ -7,10 +7,12 @@ The gallery holds one photograph each of many people, the probes are other photo
 - *raw*: the recogniser compares hidden probes with originals;
 - *adapted*: with originals that were hidden by the same method, another lot each (Newton, Sweeney and Malin 2005: the parrot);
 - *reversed*: probes undone as far as can be, with originals, and *reversed, adapted*: with gallery photographs hidden and undone;
-- *learned*: a linear discriminant on the hidden pixels, learned on other people who were hidden by the same method (the attack of
-  McPherson, Shokri and Shmatikov 2016 with as much learning as so few people allow).
+- *learned*: a linear discriminant on the pixels under the cover and the cover's shape, learned on other people who were hidden by
+  the same method (the attack of McPherson, Shokri and Shmatikov 2016 with as much learning as so few people allow);
+- *shape alone*: the ratio of the cover's sides, nothing under it.
 
-Each sees only what the cover shows, or, where `surroundings` says so, the photograph around it too.
+Each sees only what the cover shows. The recogniser's pictures are aligned by the landmarks of the original, which the attacker is
+given; the learned attacker's by the cover, since where landmarks lie in a face already tells people apart.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,13 +27,13 @@ from moretta.core.values import Floats, Pixels
 from moretta.evaluation.recognition.intervals import share_interval
 from moretta.use_cases.redaction.attacks import only_inside
 from moretta.use_cases.redaction.instruments import AttackTools
-from moretta.vision.align import aligned
-from moretta.vision.embed import ARCFACE_112, SIDE
 from training.redaction.faces import Shown, picture
 
 FMR = 1e-3
 # px of the learned attacker's picture: finer than any cell.
 _SMALL = 16
+# Grey levels for a ratio of 1, so that principal components do not drop it.
+_RATIO_WEIGHT = 200.0
 _KEPT = 120
 # Each half of the people is attacked by what the other half taught.
 FOLDS = 2
@@ -56,7 +58,6 @@ class Seen:
     """What attackers have of all photographs, in their order, under one method."""
 
     raw: list[Floats] = field(default_factory=list)
-    around: list[Floats] = field(default_factory=list)
     undone: list[Floats] = field(default_factory=list)
     small: list[Floats] = field(default_factory=list)
 
@@ -71,9 +72,11 @@ class Reidentification:
         self._gallery = np.flatnonzero(first)
         self._probes = np.flatnonzero(~first & np.isin(self._people, self._people[first]))
         embed = tools(Method.SOLID).embedder.embed
-        originals = [(picture(each.portrait.path), each.face) for each in photos]
-        self._inside = _stacked(embed(only_inside(p, f.box), f.landmarks).vector for p, f in originals)
-        self._whole = _stacked(embed(p, f.landmarks).vector for p, f in originals)
+        self._inside = _stacked(
+            embed(only_inside(picture(each.portrait.path), each.face.box), each.face.landmarks).vector
+            for each in photos
+        )
+        self._shapes = _stacked(np.array([_ratio(each.face.box)]) for each in photos)
 
     @property
     def people(self) -> int:
@@ -92,13 +95,12 @@ class Reidentification:
     def attacks(self, method: Method) -> list[Success]:
         """Every attacker on `method`."""
         seen = self._seen(method)
-        raw, around = _stacked(seen.raw), _stacked(seen.around)
+        raw = _stacked(seen.raw)
         compared = {
             "raw": self._scores(raw, self._inside),
             "adapted": self._scores(raw, raw),
-            "raw, surroundings": self._scores(around, self._whole),
-            "adapted, surroundings": self._scores(around, around),
-            "learned": self._learned(_stacked(seen.small), raw),
+            "learned": self._learned(_stacked(seen.small)),
+            "shape alone": -np.abs(self._shapes[self._probes] - self._shapes[self._gallery].T),
         }
         if seen.undone:
             undone = _stacked(seen.undone)
@@ -116,8 +118,7 @@ class Reidentification:
             redactor.hide(pixels, [face])
             inside = only_inside(pixels, face.box)
             seen.raw.append(tools.embedder.embed(inside, face.landmarks).vector)
-            seen.around.append(tools.embedder.embed(pixels, face.landmarks).vector)
-            seen.small.append(_small(inside, face.landmarks))
+            seen.small.append(_small(inside, face.box))
             if tools.reverse is not None:
                 undone = only_inside(tools.reverse(pixels, face.box), face.box)
                 seen.undone.append(tools.embedder.embed(undone, face.landmarks).vector)
@@ -142,10 +143,8 @@ class Reidentification:
             float(genuine.mean()),
         )
 
-    def _learned(self, small: Vectors, raw: Vectors) -> Vectors:
-        """Scores in the directions in which people differ most by hidden pixels and embeddings, as other people taught."""
-        pixels = small - small.mean(axis=1, keepdims=True)
-        features = np.concatenate([pixels / max(float(pixels.std()), 1e-6), raw * np.sqrt(len(small[0]))], axis=1)
+    def _learned(self, features: Vectors) -> Vectors:
+        """Scores in the directions in which people differ most, as other people taught."""
         scores = np.zeros((len(self._probes), len(self._gallery)), np.float32)
         for fold in range(FOLDS):
             others = self._people % FOLDS != fold
@@ -176,9 +175,17 @@ def discriminant(features: Vectors, people: npt.NDArray[np.intp]) -> Callable[[V
     return projected
 
 
-def _small(pixels: Pixels, landmarks: Floats) -> Floats:
-    crop = aligned(pixels, landmarks, ARCFACE_112, SIDE)
-    return np.asarray(cv2.resize(crop, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA), np.float32).reshape(-1)
+def _small(pixels: Pixels, box: Floats) -> Floats:
+    """What lies in the box as few pixels, and the ratio of its sides."""
+    height, width = pixels.shape[:2]
+    left, top = np.clip(np.floor(box[:2]), 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(box[2:]), [left + 1, top + 1], [width, height]).astype(int)
+    part = cv2.resize(pixels[top:bottom, left:right], (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    return np.append(part.astype(np.float32).reshape(-1), np.float32(_RATIO_WEIGHT * _ratio(box)))
+
+
+def _ratio(box: Floats) -> float:
+    return float((box[3] - box[1]) / max(box[2] - box[0], 1))
 
 
 def _stacked(vectors: Iterable[Floats]) -> Vectors:

@@ -25,7 +25,7 @@ ACROSS, DOWN = 2, 2
 # Lightness of a cell is rounded to steps of this many grey levels, and moved by up to one step either way (Fan 2018 adds noise to
 # mosaics for the same reason: exact means of cells are still a fingerprint). The tint, one for the whole face, is rounded to and
 # moved by less: it differs less between people, and a tint far from the picture's own catches the eye.
-STEP, TINT_STEP = 48, 16
+STEP, TINT_STEP = 64, 16
 # Steps by which a face must leave a cell's colour before the cell takes another: a face that moves a little would flicker, and
 # the average over the flicker be finer than a step.
 HOLD = 0.75

@@ -17,8 +17,8 @@ TURNS = 20
 # How far a cell spreads what is in it, as a share of its side: a mean over it is a box, whose standard deviation is its side over
 # the root of 12; the cubic between cells adds about as much again (variances add).
 _SPREAD = float(np.sqrt(2 / 12))
-# px of the longer side on which it is undone: twice what the recogniser looks at.
-_SIDE = 224
+# px of the longer side on which it is undone: many times as fine as the cells, and a kernel of few px.
+_SIDE = 64
 
 
 def deconvolved(pixels: Pixels, box: Floats) -> Pixels:
