@@ -71,7 +71,7 @@ def _skin(face: CanonicalFace, skin: Floats, hair: Floats, lot: np.random.Genera
     canvas *= 1 + 0.022 * (blotches / max(float(blotches.std()), 1e-6))[..., None]
     for side in (-1, 1):
         _tint(canvas, side * 4.3, -1.2, 2.4, 1.9, (1.03, 0.90, 0.88))  # cheeks
-        _tint(canvas, side * 3.15, 3.15, 1.7, 0.45, (1.2, 1.15, 1.15))  # the upper lid, light when it is shut
+        _tint(canvas, side * 3.15, 3.15, 1.7, 0.45, (1.25, 1.2, 1.2))  # the upper lid, light when it is shut
         _tint(canvas, side * 3.1, 1.7, 1.8, 0.55, (0.95, 0.92, 0.92))  # below the eye
         _tint(canvas, side * 1.25, 2.6, 0.8, 1.6, (0.93, 0.90, 0.89))  # beside the root of the nose
         _tint(canvas, side * 1.75, -1.2, 0.55, 1.0, (0.92, 0.87, 0.86))  # around the wings of the nose
@@ -148,7 +148,7 @@ def _lashes(
     canvas: Floats, points: Points, corners: tuple[int, int], lids: tuple[tuple[int, int], ...], hair: Floats
 ) -> None:
     ring = points[list(eye_ring(corners, lids))]
-    for line, thick, strength in ((ring[:9], 8, 0.9), (np.roll(ring, -8, axis=0)[:9], 3, 0.35)):
+    for line, thick, strength in ((ring[:9], 10, 0.9), (np.roll(ring, -8, axis=0)[:9], 3, 0.35)):
         drawn = np.zeros((SIDE, SIDE), np.uint8)
         cv2.polylines(drawn, [np.round(line * 16).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 4)
         soft = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 1.0), np.float32)[..., None] / 255
