@@ -10,7 +10,7 @@ DATASET ?=
 # Processes that run tests beside each other; `make test WORKERS=0` runs them one after the other in one process.
 WORKERS ?= 2
 
-.PHONY: setup demo demo-recognise drill evaluate serve test lint check soak bench docs lock clean
+.PHONY: setup demo demo-recognise demo-stats demo-redact drill evaluate serve test lint check soak bench docs lock clean
 
 # The stamp is newer than what it was made from, or the environment is made anew.
 setup: $(VENV)/.ready
@@ -27,6 +27,14 @@ demo: setup
 # Enrols two people, finds them in other photos, shows what is stored, erases one, searches again.
 demo-recognise: setup
 	$(BIN)/moretta demo-recognise
+
+# A made-up shop and a real clip, counted with noise; serves the page of statistics until Ctrl-C.
+demo-stats: setup
+	$(BIN)/moretta demo-stats
+
+# Hides the faces of a real clip in four ways, and writes a page to compare them.
+demo-redact: setup
+	$(BIN)/moretta demo-redact $(if $(MEDIA),"$(MEDIA)") --out redacted
 
 evaluate: setup
 	$(BIN)/moretta evaluate accuracy "$(DATASET)" --scheme plain,rotated,he,shares
@@ -65,4 +73,4 @@ lock: setup
 	  --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .venv-bench report.html
+	rm -rf $(VENV) .venv-bench report.html redacted

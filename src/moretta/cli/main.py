@@ -68,7 +68,9 @@ class Commands(LazyGroup):
             "moretta.cli.simulate", "simulate", "Let a made-up crowd pass a site's cameras, to try it with no person."
         ),
         "site": Entry(
-            "moretta.cli.site", "app", "Site files: check one, draw its zones over an anonymised still, print the marker."
+            "moretta.cli.site",
+            "app",
+            "Site files: check one, draw its zones over an anonymised still, print the marker.",
         ),
         "stats": Entry(
             "moretta.cli.stats", "app", "Anonymous statistics of watched sites: show, live, export, budgets."
@@ -117,6 +119,16 @@ class Commands(LazyGroup):
             "moretta.cli.demo_recognise",
             "demo_recognise",
             "Enrol two people, find them in other photos, see what is stored, erase one, search again.",
+        ),
+        "demo-redact": Entry(
+            "moretta.cli.demo_redact",
+            "demo_redact",
+            "Hide the faces of a real clip in four ways, and write a page to compare them.",
+        ),
+        "demo-stats": Entry(
+            "moretta.cli.demo_stats",
+            "demo_stats",
+            "Count a made-up shop's visitors and those of a real clip, with noise, and show the page of it.",
         ),
         "doctor": Entry(
             "moretta.cli.doctor",

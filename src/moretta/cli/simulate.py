@@ -51,12 +51,17 @@ def simulate(
     ] = 0,
 ) -> None:
     """Let a made-up crowd pass a site's cameras; noise, budget and releases are real, people are not."""
+    typer.echo(simulated_hours(Settings(), site_file, hours, people, seed))
+
+
+def simulated_hours(settings: Settings, site_file: Path | None, hours: float, people: float, seed: int) -> str:
+    """Simulate so many hours that end now, with a progress bar, and say in words what came of it."""
     site = read_site(site_file).site if site_file is not None else example_site()
     site = replace(site, name=f"{PREFIX}{site.name}"[:_NAME_LENGTH].rstrip("-"))
     end = utc_now()
     start_s, end_s = (end - timedelta(hours=hours)).timestamp(), end.timestamp()
     visits = released = refused = 0
-    with opened(Settings()) as deployment, _bar() as bar:
+    with opened(settings) as deployment, _bar() as bar:
         budgets = SqlBudgetStore(deployment.engine, deployment.company_id)
         releases = SqlReleaseStore(deployment.engine, deployment.company_id)
         task = bar.add_task(f"{hours:g} h of {site.name}", total=end_s - start_s)
@@ -65,11 +70,8 @@ def simulate(
             released += sum(outcome.made is not None for outcome in told.outcomes)
             refused += sum(outcome.refused is not None for outcome in told.outcomes)
             bar.update(task, completed=told.time_s - start_s)
-    typer.echo(
-        f"{visits} made-up visits, {released} releases of {site.name}"
-        + (f"; {refused} not made: the day's privacy budget is spent" if refused else "")
-    )
-    typer.echo(f"See them with: moretta stats show {site.name} visits")
+    spent = f"; {refused} not made: the day's privacy budget is spent" if refused else ""
+    return f"{visits} made-up visits, {released} releases of {site.name}{spent}: moretta stats show {site.name} visits"
 
 
 def _bar() -> Progress:
