@@ -33,7 +33,7 @@ def test_a_site_file_is_told_what_it_releases_and_what_that_spends(moretta: More
     assert told.status == 0
     assert "epsilon 1 on tables every 60 min, 1 on live counters, at most 3 a day" in told.out
     # A visit adds 1 to one zone; three quarters of the epsilon go to visits.
-    assert "visits: visits stayed for at least the zone's least stay; noise of scale 1.333" in told.out
+    assert "visits: visits of at least the zone's least stay; noise of scale 1.333" in told.out
     assert "age" not in told.out and "attention" not in told.out
 
 

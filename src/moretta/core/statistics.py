@@ -78,7 +78,7 @@ MEASURES: Mapping[Measure, MeasureTerms] = MappingProxyType(
     {
         Measure.PASSERS: MeasureTerms(Subject.ZONE, ("count",), 1, "people", "came into the zone"),
         Measure.VISITS: MeasureTerms(
-            Subject.ZONE, ("count",), 1, "visits", "stayed for at least the zone's least stay"
+            Subject.ZONE, ("count",), 1, "visits", "of at least the zone's least stay"
         ),
         Measure.DWELL: MeasureTerms(
             Subject.ZONE,
