@@ -72,7 +72,7 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
 
 
 def _services(
-    settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means, streams: Streams
+    settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means, streams: Streams | None = None
 ) -> Services:
     rights = rights_over(means, backup_days=settings.backup_days)
     consents = consents_of(means, settings, rights)
