@@ -24,6 +24,7 @@ from moretta.core.errors import (
 )
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, Person, StoreWish, Thresholds
+from moretta.core.redaction import RedactionExecutor
 from moretta.sdk import Source, media_in_memory
 from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
@@ -64,6 +65,7 @@ class _Parts:
     approvals: Approvals
     company_id: str
     record: Callable[..., object]
+    redactions: RedactionExecutor
 
 
 class Recogniser:
@@ -110,6 +112,16 @@ class Recogniser:
     def approvals(self) -> Approvals:
         """Who approved which use. Pass `company_id` first."""
         return self._parts().approvals
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it works with."""
+        return self._settings
+
+    @property
+    def redactions(self) -> RedactionExecutor:
+        """What hides faces in this recogniser's own worker process; `Redactor(recogniser=...)` does so."""
+        return self._parts().redactions
 
     @property
     def company_id(self) -> str:
@@ -306,6 +318,7 @@ class Recogniser:
                     Approvals(means),
                     deployment.company_id,
                     deployment.meter.record,
+                    executor,
                 )
                 self._stack = stack.pop_all()
         return self._opened

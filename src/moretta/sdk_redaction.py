@@ -5,10 +5,10 @@ Belongs here: what a Python caller sees. Does not belong here: any step of the w
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from moretta.core.errors import NOT_PROCESSED, FieldError, LeakFound, MorettaError, RequestInvalid
 from moretta.core.ports import OnProgress
@@ -16,6 +16,12 @@ from moretta.core.redaction import Method, Redaction, RedactionExecutor, Redacti
 from moretta.core.values import TrackId
 from moretta.sdk import Source, media_in_memory
 from moretta.settings import Settings
+from moretta.use_cases.redaction.persons import ChosenPersons, chosen_persons, request_for, told
+
+if TYPE_CHECKING:
+    from moretta.core.recognition import Person
+    from moretta.sdk_recognition import Recogniser
+    from moretta.use_cases.recognition.results import RecognisedTracks
 
 Target = str | os.PathLike[str] | BinaryIO
 _COPY_BYTES = 1 << 20
@@ -33,6 +39,8 @@ class Redactor:
         settings: instead of those of the environment.
         executor: instead of a worker of its own.
         door: as which usage is counted.
+        recogniser: by which persons are recognised who stay visible; its worker and settings serve where none are given, and
+            whoever made it closes it.
     """
 
     def __init__(
@@ -42,10 +50,12 @@ class Redactor:
         settings: Settings | None = None,
         executor: RedactionExecutor | None = None,
         door: str = "sdk:redact",
+        recogniser: "Recogniser | None" = None,
     ) -> None:
         self._method, self._sound = parse_method(method), parse_sound(sound)
-        self._settings = settings or Settings()
+        self._settings = settings or (Settings() if recogniser is None else recogniser.settings)
         self._executor = executor
+        self._recogniser = recogniser
         self._door = door
 
     def redact(
@@ -55,6 +65,8 @@ class Redactor:
         *,
         only: Iterable[int] | None = None,
         exempt: Iterable[int] | None = None,
+        only_persons: "Iterable[Person | str] | None" = None,
+        exempt_persons: "Iterable[Person | str] | None" = None,
         check: bool = True,
         strict: bool = False,
         keep_leaking: bool = False,
@@ -67,6 +79,9 @@ class Redactor:
             target: a path, where the file appears as a whole at the end; or an open binary file.
             only: ids of tracks, as `tracks` tells them: no other face is hidden.
             exempt: ids of tracks that stay visible.
+            only_persons: no other face is hidden than theirs, and those of which it is not clear; needs a `recogniser`.
+            exempt_persons: people who are enrolled and consented, who stay visible; needs a `recogniser`. Whoever is not found
+                or must not be compared is told of, in numbers, by the result's warnings.
             check: look for faces in the output.
             strict: raise where the check finds one, and write nothing, unless `keep_leaking`.
             keep_leaking: with `strict`, write the output before raising.
@@ -75,7 +90,9 @@ class Redactor:
         Raises:
             LeakFound: `strict`, and a face is to be seen.
             MediaError: the media is at fault, or the output over its limit.
-            RequestInvalid: `only` and `exempt`, unknown tracks, `strict` without `check`, a target that cannot be written.
+            RequestInvalid: more than one of `only`, `exempt` and persons, unknown tracks, persons without a recogniser, `strict`
+                without `check`, a target that cannot be written.
+            PolicyProhibited, RateLimited: see `Recognition.recognise_tracks`.
             NotFound, ModelMissing, SandboxUnavailable, TimeLimitExceeded, WorkerLost: as `Analyzer.analyze`.
         """
         from moretta.wiring.placing import check_place, place
@@ -85,8 +102,11 @@ class Redactor:
         if isinstance(target, str | os.PathLike):
             check_place(Path(target))
         scope, tracks = chosen_tracks(only, exempt)
+        persons = chosen_persons(_ids(only_persons), _ids(exempt_persons), tracks=scope is not Scope.ALL)
+        if persons is not None and self._recogniser is None:
+            raise RequestInvalid("expected a recogniser where persons are named: Redactor(recogniser=Recogniser())")
         request = RedactionRequest(self._method, scope, tracks, self._sound, check, new_seed())
-        redaction, fd = self._counted(source, request, on_progress)
+        redaction, fd = self._counted(source, request, on_progress, persons)
         try:
             leak = leak_of(redaction) if strict else None
             if leak is None or keep_leaking:
@@ -107,11 +127,15 @@ class Redactor:
         return redaction
 
     def _counted(
-        self, source: Source, request: RedactionRequest, on_progress: OnProgress | None
+        self,
+        source: Source,
+        request: RedactionRequest,
+        on_progress: OnProgress | None,
+        persons: ChosenPersons | None = None,
     ) -> tuple[Redaction, int]:
         media = media_in_memory(source, self._settings.limits)
         try:
-            done = self._running().redact(media, request, on_progress)
+            done = redact_but(self._running(), media, request, persons, self._recognised, on_progress)
         except NOT_PROCESSED:
             raise
         except BaseException as error:
@@ -133,7 +157,17 @@ class Redactor:
         with opened(self._settings) as deployment:
             deployment.meter.record(self._door, exit_status, deployment.company_id)
 
+    def _recognised(
+        self, ids: tuple[str, ...], media_fd: int, executor: RedactionExecutor, on_progress: OnProgress | None
+    ) -> "RecognisedTracks":
+        if self._recogniser is None:
+            raise AssertionError("unreachable: persons are refused without a recogniser")
+        recognition, company_id = self._recogniser.recognition, self._recogniser.company_id
+        return recognition.recognise_tracks(company_id, ids, media_fd, executor, on_progress=on_progress)
+
     def _running(self) -> RedactionExecutor:
+        if self._executor is None and self._recogniser is not None:
+            return self._recogniser.redactions
         if self._executor is None:
             from moretta.wiring.executor import start_executor
 
@@ -153,6 +187,25 @@ class Redactor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+Recognise = Callable[[tuple[str, ...], int, RedactionExecutor, OnProgress | None], "RecognisedTracks"]
+
+
+def redact_but(
+    executor: RedactionExecutor,
+    media_fd: int,
+    request: RedactionRequest,
+    persons: ChosenPersons | None,
+    recognise: Recognise,
+    on_progress: OnProgress | None,
+) -> tuple[Redaction, int]:
+    """As `executor.redact`; where persons are chosen, `recognise` first says which tracks are theirs."""
+    if persons is None:
+        return executor.redact(media_fd, request, on_progress)
+    recognised = recognise(persons.ids, media_fd, executor, on_progress)
+    done, output = executor.redact(media_fd, request_for(request, persons, recognised), on_progress)
+    return told(done, persons, recognised), output
 
 
 def parse_method(text: Method | str) -> Method:
@@ -196,6 +249,12 @@ def leak_of(redaction: Redaction) -> LeakFound | None:
         f"expected no face to be seen, found one in {report.frames_leaking} of {report.frames} frames, for "
         f"{report.longest_leak_ms:.0f} ms at most in a row; hide with the method solid, or look at these frames"
     )
+
+
+def _ids(persons: "Iterable[Person | str] | None") -> tuple[str, ...] | None:
+    if persons is None:
+        return None
+    return tuple(person if isinstance(person, str) else person.person_id for person in persons)
 
 
 def _unknown(name: str, kind: type[Method] | type[SoundTreatment]) -> RequestInvalid:

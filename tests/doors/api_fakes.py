@@ -28,6 +28,7 @@ from moretta.core.limits import MediaLimits
 from moretta.core.metering import UsageCount
 from moretta.core.policy import built_in
 from moretta.core.ports import OnProgress
+from moretta.core.recognising import ProbedTracks, ProbeTracksRequest
 from moretta.core.redaction import HiddenTrack, LeakReport, Redaction, RedactionRequest
 from moretta.core.values import MediaKind, Profile, TrackId
 
@@ -83,6 +84,11 @@ class FakeRedacter:
         sound = None if request.follow_only else request.sound
         checked = report if request.check and not request.follow_only else None
         return Redaction(request.method, 64, 48, 1, 0.0, sound, "png", size, (track,), checked), fd
+
+    def probe_tracks(
+        self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
+    ) -> ProbedTracks:
+        raise AssertionError("the people of the house recognise tracks without it")
 
     def close(self) -> None:
         pass

@@ -45,6 +45,7 @@ from moretta.core.recognition import (
     new_id,
     region_of,
 )
+from moretta.core.values import TrackId
 from moretta.use_cases.recognition.collections import UNCHANGED, Unchanged
 from moretta.use_cases.recognition.results import (
     Comparison,
@@ -55,6 +56,7 @@ from moretta.use_cases.recognition.results import (
     OnImport,
     OnStep,
     PhotoOfPerson,
+    RecognisedTracks,
     Reenrolment,
     Search,
     SeenFace,
@@ -86,6 +88,7 @@ class FakePeople:
     known: dict[str, Person] = field(default_factory=dict)
     erased: dict[str, str] = field(default_factory=dict)
     records: dict[str, FaceRecord] = field(default_factory=dict)
+    callers: list[str | None] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
     photos: dict[str, bytes] = field(default_factory=dict)
     imports: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -398,6 +401,34 @@ class FakePeople:
             if on_progress is not None:
                 on_progress(ImportProgress(done, enrolled, len(failures), skipped))
         return ImportReport(chosen, enrolled, skipped, len(set(persons.values())), 0, tuple(failures))
+
+    def recognise_tracks(
+        self,
+        company_id: str,
+        person_ids: Sequence[str],
+        media_fd: int,
+        prober: object,
+        *,
+        caller: str | None = None,
+        on_progress: object = None,
+    ) -> RecognisedTracks:
+        """Each name in the media is a track."""
+        self._fail("recognise_tracks")
+        self.callers.append(caller)
+        names = dict(enumerate(_names(_content(media_fd)), 1))
+        found, compared, shown = 0, 0, set[TrackId]()
+        for person_id in person_ids:
+            try:
+                person = self.person(company_id, person_id)
+            except PersonErased:
+                continue
+            compared += person.state.comparable
+            theirs = {self.shown[face.face_id] for face in self.faces(company_id, person_id)}
+            mine = {TrackId(track) for track, name in names.items() if person.state.comparable and name in theirs}
+            found += bool(mine)
+            shown |= mine
+        others = frozenset(map(TrackId, names)) - shown if compared == len(person_ids) else frozenset[TrackId]()
+        return RecognisedTracks("f" * 64, frozenset(shown), others, 0, len(person_ids), compared, found)
 
     def export(self, company_id: str, collection_id: str, sink: BinaryIO) -> int:
         collection = self.collection(company_id, collection_id)

@@ -95,3 +95,21 @@ def test_a_folder_keeps_its_shape_and_two_sources_never_share_a_target(tmp_path:
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestInvalid, match="found none"):
         _pairs([tmp_path / "empty", out])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--except-person", "per_local_x", "--only-person", "per_local_y"),
+        ("--except-person", "per_local_x", "--except", "1"),
+        ("--only-person", "per_local_x", "--only", "1"),
+        ("--only-person", "per_local_x", "--tracks"),
+    ],
+)
+def test_persons_and_tracks_are_not_mixed(
+    moretta: Moretta, photo: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    told = moretta("redact", photo, tmp_path / "out.jpg", *options)
+    assert told.status == 64
+    assert "persons or tracks" in told.err
+    assert not (tmp_path / "out.jpg").exists()

@@ -95,12 +95,12 @@ def create_app(
         entries_per_company=settings.idempotency_entries_per_company,
         bytes_total=settings.idempotency_bytes_total,
     )
-    forgetting = Forgetting(memory, board)
+    budget = MemoryBudget(settings.upload_bytes_total)
+    shelf = RedactionShelf(budget, services.clock, settings.redaction_ttl_s)
+    forgetting = Forgetting(memory, board, shelf)
     if services.rights is not None:
         services.rights.forgetting(forgetting)
     metrics = Metrics(services.worker_counts, board.active)
-    budget = MemoryBudget(settings.upload_bytes_total)
-    shelf = RedactionShelf(budget, services.clock, settings.redaction_ttl_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

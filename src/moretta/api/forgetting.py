@@ -1,4 +1,4 @@
-"""What this process still knows of people who are erased: answers that could be repeated, and results of jobs.
+"""What this process still has of people who are erased: answers that could be repeated, results of jobs, redacted media.
 
 Belongs here: forgetting them, from whatever thread. Does not belong here: what is remembered, and for how long.
 """
@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as TooLate
 from moretta.api.idempotency import IdempotencyMemory
 from moretta.api.people_jobs import RenewalResult
 from moretta.api.people_work import NAMING
+from moretta.api.redactions import RedactionShelf
 from moretta.core.jobs import JobResult
 from moretta.use_cases.jobs import JobBoard
 
@@ -19,10 +20,13 @@ _PATIENCE_S = 2.0
 
 
 class Forgetting:
-    """Forgets people in answers and results. `loop` is set while the service runs; else there is nothing to forget."""
+    """Forgets people in answers, results and outputs that show them.
 
-    def __init__(self, memory: IdempotencyMemory, board: JobBoard) -> None:
-        self._memory, self._board = memory, board
+    `loop` is set while the service runs; else there is no answer to forget.
+    """
+
+    def __init__(self, memory: IdempotencyMemory, board: JobBoard, shelf: RedactionShelf) -> None:
+        self._memory, self._board, self._shelf = memory, board, shelf
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def __call__(self, company_id: str, person_id: str) -> int:
@@ -31,7 +35,7 @@ class Forgetting:
         def named(result: JobResult) -> bool:
             return isinstance(result, RenewalResult) and person_id in result.needing_photo
 
-        forgotten = self._board.forget(company_id, named)
+        forgotten = self._board.forget(company_id, named) + self._shelf.forget(company_id, person_id)
         loop = self.loop
         if loop is None or loop.is_closed():
             return forgotten

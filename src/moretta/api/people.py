@@ -7,6 +7,7 @@ Belongs here: the protocol. Does not belong here: what any of it does (each meth
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Protocol
 
+from moretta.core.ports import OnProgress
 from moretta.core.protection import Scheme
 from moretta.core.recognition import (
     Collection,
@@ -26,10 +27,12 @@ from moretta.use_cases.recognition.results import (
     OnImport,
     OnStep,
     PhotoOfPerson,
+    RecognisedTracks,
     Reenrolment,
     Search,
     Verification,
 )
+from moretta.use_cases.recognition.tracks import TrackProber
 
 Attributes = Sequence[tuple[str, str]]
 Outcomes = list[Enrolled | FailureToEnrol]
@@ -168,6 +171,18 @@ class People(Protocol):
         caller: str | None = None,
     ) -> Search:
         """Who of the collection is in the photo."""
+
+    def recognise_tracks(
+        self,
+        company_id: str,
+        person_ids: Sequence[str],
+        media_fd: int,
+        prober: TrackProber,
+        *,
+        caller: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> RecognisedTracks:
+        """Which faces of an image or a video show one of these persons."""
 
     def import_items(
         self,

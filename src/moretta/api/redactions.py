@@ -18,7 +18,9 @@ from moretta.core.errors import NOT_PROCESSED, MorettaError, NotFound, RateLimit
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.ports import OnProgress
 from moretta.core.redaction import Redaction, RedactionExecutor, RedactionRequest
-from moretta.sdk_redaction import leak_of
+from moretta.sdk_redaction import leak_of, redact_but
+from moretta.use_cases.recognition.results import RecognisedTracks
+from moretta.use_cases.redaction.persons import ChosenPersons
 
 # Outputs of one company that wait to be fetched.
 KEPT_PER_COMPANY = 100
@@ -40,6 +42,7 @@ class _Kept:
     fd: int
     result: RedactionResult
     expires_at: datetime
+    persons: frozenset[str]
 
 
 class RedactionShelf:
@@ -56,8 +59,10 @@ class RedactionShelf:
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
-    def put(self, company_id: str, redaction: Redaction, fd: int) -> RedactionResult:
-        """Keep the sealed output in `fd`, which is the shelf's from now on, whatever happens.
+    def put(
+        self, company_id: str, redaction: Redaction, fd: int, persons: frozenset[str] = frozenset()
+    ) -> RedactionResult:
+        """Keep the sealed output in `fd`, which is the shelf's from now on, whatever happens; `persons` may be seen in it.
 
         Raises:
             Overloaded, RateLimited: no memory left for it, or too many wait to be fetched.
@@ -77,7 +82,7 @@ class RedactionShelf:
             expires_at = self._clock() + self._ttl
             media = f"{REDACTIONS}/{redaction_id}/media"
             result = RedactionResult(redaction_id, media, media_type(redaction.container), expires_at, redaction)
-            self._kept[redaction_id] = _Kept(company_id, fd, result, expires_at)
+            self._kept[redaction_id] = _Kept(company_id, fd, result, expires_at, persons)
             return result
 
     def get(self, company_id: str, redaction_id: str) -> RedactionResult:
@@ -98,6 +103,16 @@ class RedactionShelf:
         with self._lock:
             self._one(company_id, redaction_id)
             self._drop(redaction_id)
+
+    def forget(self, company_id: str, person_id: str) -> int:
+        """Forget every output that was made for the person to be seen in; how many."""
+        with self._lock:
+            showing = [
+                each for each, kept in self._kept.items() if kept.company_id == company_id and person_id in kept.persons
+            ]
+            for redaction_id in showing:
+                self._drop(redaction_id)
+            return len(showing)
 
     def sweep(self) -> None:
         """Forget what is over its time."""
@@ -135,19 +150,38 @@ class RedactionDesk:
     shelf: RedactionShelf
 
     def process(
-        self, upload: Upload, request: RedactionRequest, strict: bool, key: ApiKeyInfo, on_progress: OnProgress
+        self,
+        upload: Upload,
+        request: RedactionRequest,
+        persons: ChosenPersons | None,
+        strict: bool,
+        key: ApiKeyInfo,
+        on_progress: OnProgress,
     ) -> RedactionResult:
         """The redaction of `upload`, counted durably, whatever came of it; the output is on the shelf. Blocks.
 
+        `persons` chooses by who people are, in place of the request's tracks.
+
         Raises:
             LeakFound: `strict`, and the check found a face; nothing is kept.
-            MorettaError: as `RedactionExecutor.redact`; or the record could not be kept, and then there is no output either.
+            MorettaError: as `RedactionExecutor.redact` and `Recognition.recognise_tracks`; or the record could not be kept, and
+                then there is no output either.
         """
 
         def count(status: int) -> None:
             self.desk.services.meter.record(REDACTIONS, status, key.company_id, 1, key.key_id)
 
-        redaction, fd = _counted(lambda: self.executor.redact(upload.fd, request, on_progress), count)
+        def recognise(
+            ids: tuple[str, ...], media_fd: int, executor: RedactionExecutor, tell: OnProgress | None
+        ) -> RecognisedTracks:
+            return self.desk.services.people.recognise_tracks(
+                key.company_id, ids, media_fd, executor, caller=key.key_id, on_progress=tell
+            )
+
+        def work() -> tuple[Redaction, int]:
+            return redact_but(self.executor, upload.fd, request, persons, recognise, on_progress)
+
+        redaction, fd = _counted(work, count)
         leak = leak_of(redaction) if strict else None
         try:
             count(200 if leak is None else leak.status)
@@ -159,7 +193,7 @@ class RedactionDesk:
             if leak is not None:
                 raise leak
             return RedactionResult(None, None, None, None, redaction)
-        return self.shelf.put(key.company_id, redaction, fd)
+        return self.shelf.put(key.company_id, redaction, fd, frozenset(() if persons is None else persons.ids))
 
 
 def _counted(work: Callable[[], tuple[Redaction, int]], count: Callable[[int], None]) -> tuple[Redaction, int]:

@@ -6,8 +6,9 @@ Belongs here: reading arguments, many files, showing progress and what was done.
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -17,6 +18,10 @@ from moretta.cli.terminal import console
 from moretta.core.errors import MorettaError, RequestInvalid
 from moretta.core.redaction import Method, Redaction, SoundTreatment
 from moretta.sdk_redaction import Redactor
+from moretta.use_cases.redaction.persons import chosen_persons
+
+if TYPE_CHECKING:
+    from moretta.sdk_recognition import Recogniser
 
 _STDOUT = "-"
 # What is looked for in a folder; the bytes decide what each is.
@@ -37,6 +42,16 @@ AudioOption = Annotated[
 ]
 Only = Annotated[str | None, typer.Option(help="Ids of tracks, comma-separated: only these are hidden.")]
 Except = Annotated[str | None, typer.Option("--except", help="Ids of tracks, comma-separated: these stay visible.")]
+OnlyPerson = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only-person", help="An enrolled person: no other face is hidden, but those that are not clear. Repeat it."
+    ),
+]
+ExceptPerson = Annotated[
+    list[str] | None,
+    typer.Option("--except-person", help="An enrolled person who consented, by id, stays visible. Repeat it for more."),
+]
 Tracks = Annotated[bool, typer.Option("--tracks", help="List the faces with ids, times and places; write nothing.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Where the check finds a face, exit with status 1 and leave no output.")
@@ -54,6 +69,8 @@ def redact(
     audio: AudioOption = SoundTreatment.KEEP,
     only: Only = None,
     exempt: Except = None,
+    only_person: OnlyPerson = None,
+    except_person: ExceptPerson = None,
     tracks: Tracks = False,
     strict: Strict = False,
     keep_leaking: KeepLeaking = False,
@@ -62,13 +79,16 @@ def redact(
 ) -> None:
     """Hide the faces of images and videos, and check that they are hidden."""
     chosen = (_ids(only, "--only"), _ids(exempt, "--except"))
+    persons = chosen_persons(_named(only_person), _named(except_person), tracks=tracks or chosen != (None, None))
     pairs = [(path, None) for path in _media(paths)] if tracks else _pairs(paths)
     if chosen != (None, None) and len(pairs) > 1:
         raise RequestInvalid("expected one file with --only or --except, got several; ids are those of one item")
     batch = not tracks and (len(paths) > 2 or paths[0].is_dir())
     lines: list[bytes] = []
     failure: MorettaError | None = None
-    with Redactor(method, audio, door="cli:redact") as redactor:
+    with ExitStack() as held:
+        people = None if persons is None else held.enter_context(_recogniser())
+        redactor = held.enter_context(Redactor(method, audio, door="cli:redact", recogniser=people))
         for number, (source, target) in enumerate(pairs, 1):
             try:
                 with progress_bar(console(stderr=True), f"{number}/{len(pairs)}") as on_progress:
@@ -82,6 +102,8 @@ def redact(
                             target,
                             only=chosen[0],
                             exempt=chosen[1],
+                            only_persons=_named(only_person),
+                            exempt_persons=_named(except_person),
                             check=not no_check,
                             strict=strict,
                             keep_leaking=keep_leaking,
@@ -102,6 +124,16 @@ def redact(
         Path(json_out).write_bytes(b"".join(lines))
     if failure is not None:
         raise typer.Exit(failure.exit_code)
+
+
+def _recogniser() -> "Recogniser":
+    from moretta.sdk_recognition import Recogniser
+
+    return Recogniser(door="cli")
+
+
+def _named(persons: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(persons) if persons else None
 
 
 def _pairs(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:

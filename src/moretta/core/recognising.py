@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from moretta.core.protection import ProtectionTerms
+from moretta.core.values import TrackId
 
 # A still may show a crowd; the worker of analyses bounds it at the same number.
 MAX_FACES = 100
@@ -18,6 +19,8 @@ MAX_FACES = 100
 MAX_PAYLOAD_BYTES = 256 * 1024
 # A stored photo is written anew by the worker: at most 2,048 px a side, which JPEG at quality 95 keeps under this.
 MAX_PHOTO_BYTES = 8 * 1024 * 1024
+# Of an item with more tracks the longest are protected: a crowd is hidden whole, and a caller's brake counts each.
+MAX_TRACKS = 100
 
 
 class Wanted(StrEnum):
@@ -90,6 +93,40 @@ class Compared:
     match: bool | None
     first: tuple[EmbeddedFace, ...]
     second: tuple[EmbeddedFace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTracksRequest:
+    """Follow the faces of an image or a video and protect each track under `terms`, as one probe.
+
+    A track is one person's where its faces, looked at one after the other, reach `threshold` with those before; it takes part
+    with faces of `min_quality` (0-100) and better.
+    """
+
+    terms: ProtectionTerms
+    threshold: float
+    min_quality: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedTrack:
+    """One track, with a probe of `faces` of its faces together; None where it is not clear whose it is."""
+
+    track_id: TrackId
+    faces: int = 0
+    probe: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedTracks:
+    """Every track of an item, by id; `tracking` (64 hexadecimal digits) names exactly how they were followed.
+
+    Whoever names these tracks in a `RedactionRequest` hands `tracking` back with them: nobody stays visible by an id that
+    means another face by then.
+    """
+
+    tracking: str
+    tracks: tuple[ProbedTrack, ...]
 
 
 class FaceReader(Protocol):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from moretta.core.analysis import Notice
 from moretta.core.ports import MediaReader, OnProgress
+from moretta.core.recognising import ProbedTracks, ProbeTracksRequest
 from moretta.core.values import Floats, Gaze, Mesh, Pixels, Pose, TrackId
 
 
@@ -45,7 +46,8 @@ class RedactionRequest:
 
     `check` runs the leak check on the output. `seed` chooses the avatars' looks, the noise of the other methods and how far a
     voice is moved; it is drawn anew for each request, never derived from a face. `follow_only` finds and follows the faces and
-    writes nothing: the tracks of the result can then be named in another request for the same media.
+    writes nothing: the tracks of the result can then be named in another request for the same media. `tracking`: how those tracks
+    were followed (see `ProbedTracks`); where the item's are followed in any other way, every face is hidden.
     """
 
     method: Method = Method.BLUR
@@ -55,6 +57,7 @@ class RedactionRequest:
     check: bool = True
     seed: int = 0
     follow_only: bool = False
+    tracking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,16 @@ class RedactionExecutor(Protocol):
             RequestInvalid: the request names tracks that the item does not have.
             TimeLimitExceeded, WorkerLost, Overloaded: as `core.ports.Executor.analyse`.
             Cancelled: `on_progress` raised it.
+        """
+
+    def probe_tracks(
+        self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
+    ) -> ProbedTracks:
+        """The tracks of the media in `media_fd`, as `redact` would follow them, each protected where it is clear whose it is.
+
+        Raises:
+            ModelMismatch: the terms' model is not loaded.
+            MediaError, TimeLimitExceeded, WorkerLost, Overloaded, Cancelled: as `redact`.
         """
 
     def close(self) -> None:

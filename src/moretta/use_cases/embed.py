@@ -49,7 +49,7 @@ class FaceInstruments:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class FittedFace:
     """A face in px of the decoded frame; `landmarks` by mesh and detector, None where no mesh fits.
 
     `inside`: the share of it that the picture holds.
@@ -80,7 +80,7 @@ def embed(
     alone = len(fitted) == 1 or request.wanted is Wanted.PROBE
     faces = []
     for found in fitted:
-        reason = _reason(found, request.min_quality, whole=request.wanted is Wanted.REFERENCE)
+        reason = why_not(found, request.min_quality, whole=request.wanted is Wanted.REFERENCE)
         reference = probe = None
         if alone and not reason and found.landmarks is not None:
             embedding = embedder.embed(pixels, found.landmarks)
@@ -102,7 +102,7 @@ def compare(
         with closing(reader):
             pixels, scale = _picture(reader)
             fitted = _fitted(pixels, instruments, most=100)
-        told.append(tuple(_described(found, scale, _reason(found, 0.0)) for found in fitted))
+        told.append(tuple(_described(found, scale, why_not(found, 0.0)) for found in fitted))
         embeddings.append(_the_embedding(pixels, fitted, embedder))
     one, other = embeddings
     match = None if one is None or other is None else float(np.dot(one.vector, other.vector)) >= threshold
@@ -117,7 +117,7 @@ def _picture(reader: MediaReader) -> tuple[Pixels, float]:
     raise MediaWithoutFrames("expected a picture, got a file without one")
 
 
-def _fitted(pixels: Pixels, instruments: FaceInstruments, most: int) -> list[_Fitted]:
+def _fitted(pixels: Pixels, instruments: FaceInstruments, most: int) -> list[FittedFace]:
     """The `most` largest faces, the largest first."""
     found: list[Face] = []
     for detector in instruments.detectors:
@@ -125,27 +125,28 @@ def _fitted(pixels: Pixels, instruments: FaceInstruments, most: int) -> list[_Fi
         if found:
             break
     largest = sorted(found, key=lambda face: -_area(face.box))[:most]
-    return [_fit(pixels, face, instruments) for face in largest]
+    return [fit_face(pixels, face, instruments) for face in largest]
 
 
-def _fit(pixels: Pixels, face: Face, instruments: FaceInstruments) -> _Fitted:
+def fit_face(pixels: Pixels, face: Face, instruments: FaceInstruments) -> FittedFace:
+    """The face with what is measured of it; without, where no mesh fits."""
     mesh = instruments.mesh_of(pixels, face)
     if mesh.presence < LEAST_PRESENCE:
-        return _Fitted(face)
+        return FittedFace(face)
     landmarks = (MESH_SHARE * mesh_landmarks(mesh.points) + (1 - MESH_SHARE) * face.landmarks).astype(np.float32)
     if not np.isfinite(landmarks).all() or float(np.ptp(landmarks, axis=0).max()) < 1.0:
-        return _Fitted(face)
-    return _Fitted(face, instruments.quality_of(pixels, mesh), landmarks, _inside(pixels, mesh))
+        return FittedFace(face)
+    return FittedFace(face, instruments.quality_of(pixels, mesh), landmarks, _inside(pixels, mesh))
 
 
-def _the_embedding(pixels: Pixels, fitted: Sequence[_Fitted], embedder: FaceEmbedder) -> Embedding | None:
+def _the_embedding(pixels: Pixels, fitted: Sequence[FittedFace], embedder: FaceEmbedder) -> Embedding | None:
     if len(fitted) != 1 or fitted[0].landmarks is None:
         return None
     return embedder.embed(pixels, fitted[0].landmarks)
 
 
 def _described(
-    found: _Fitted, scale: float, reason: str, reference: bytes | None = None, probe: bytes | None = None
+    found: FittedFace, scale: float, reason: str, reference: bytes | None = None, probe: bytes | None = None
 ) -> EmbeddedFace:
     left, top, right, bottom = (float(side) / scale for side in found.face.box)
     quality = found.quality
@@ -154,7 +155,7 @@ def _described(
     return EmbeddedFace((left, top, right, bottom), unified, components, reference, probe, reason)
 
 
-def _reason(found: _Fitted, min_quality: float, *, whole: bool = False) -> str:
+def why_not(found: FittedFace, min_quality: float, *, whole: bool = False) -> str:
     """Why a face is not protected, in words; empty where it may be. `whole`: none of it may be cut off."""
     if found.quality is None:
         return _NO_MESH

@@ -9,6 +9,7 @@ from moretta.core.analysis import Analysis, AnalysisRequest
 from moretta.core.features import FeatureRequest, FeatureSet
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import OnProgress
+from moretta.core.recognising import ProbedTracks, ProbeTracksRequest
 from moretta.core.redaction import Redaction, RedactionRequest
 from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.output import OutputMemory
@@ -17,6 +18,7 @@ from moretta.settings import Settings
 from moretta.wiring.features_wire import feature_request_json, parse_feature_set
 from moretta.wiring.policy import policy_in_force, reads_expressions
 from moretta.wiring.recognising import PoolFaceReader
+from moretta.wiring.recognising_wire import parse_probed_tracks, probe_tracks_request_json
 from moretta.wiring.redacting_wire import parse_redaction, redaction_request_json
 from moretta.wiring.requests import RequestKind, tagged
 from moretta.wiring.wire import not_a_result, parse_analysis, parse_progress, request_json
@@ -84,6 +86,19 @@ class PoolExecutor:
             return redaction, output.detach()
         finally:
             output.close()
+
+    def probe_tracks(
+        self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
+    ) -> ProbedTracks:
+        """See `core.redaction.RedactionExecutor`."""
+
+        def tell(raw: bytes) -> None:
+            progress = parse_progress(raw)
+            if on_progress is not None:
+                on_progress(progress)
+
+        body = tagged(RequestKind.PROBE_TRACKS, probe_tracks_request_json(request))
+        return parse_probed_tracks(self.pool.run(media_fd, body, tell, time_limit_s=self._redaction_limit_s))
 
     def close(self) -> None:
         """End the workers. Idempotent."""

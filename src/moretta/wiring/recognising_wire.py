@@ -15,13 +15,18 @@ from moretta.core.recognising import (
     MAX_FACES,
     MAX_PAYLOAD_BYTES,
     MAX_PHOTO_BYTES,
+    MAX_TRACKS,
     Compared,
     CompareRequest,
     Embedded,
     EmbeddedFace,
     EmbedRequest,
+    ProbedTrack,
+    ProbedTracks,
+    ProbeTracksRequest,
     Wanted,
 )
+from moretta.core.values import TrackId
 from moretta.wiring.wire import not_a_result, parsed
 
 # What a picture's sides stay under, by far.
@@ -84,6 +89,23 @@ class _Compared(_Strict):
     match: bool | None
     first: Annotated[tuple[_Face, ...], Field(max_length=MAX_FACES)]
     second: Annotated[tuple[_Face, ...], Field(max_length=MAX_FACES)]
+
+
+class _ProbeTracksRequest(_Strict):
+    terms: _Terms
+    threshold: float
+    min_quality: float
+
+
+class _Track(_Strict):
+    track_id: Annotated[int, Field(ge=1)]
+    faces: Annotated[int, Field(ge=0)]
+    probe: Payload | None
+
+
+class _ProbedTracks(_Strict):
+    tracking: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    tracks: tuple[_Track, ...]
 
 
 def embed_request_json(request: EmbedRequest) -> bytes:
@@ -149,6 +171,33 @@ def parse_compared(raw: bytes) -> Compared:
     if (found.match is not None) != usable:
         raise not_a_result()
     return Compared(found.match, first, second)
+
+
+def probe_tracks_request_json(request: ProbeTracksRequest) -> bytes:
+    """`request` as one line of JSON."""
+    return _ProbeTracksRequest.model_validate(asdict(request)).model_dump_json().encode()
+
+
+def parse_probe_tracks_request(raw: bytes) -> ProbeTracksRequest:
+    """The request in `raw`."""
+    found = parsed(_adapter(_ProbeTracksRequest), raw)
+    return ProbeTracksRequest(ProtectionTerms(**found.terms.__dict__), found.threshold, found.min_quality)
+
+
+def probed_tracks_json(probed: ProbedTracks) -> bytes:
+    """`probed` as one line of JSON."""
+    return _ProbedTracks.model_validate(asdict(probed)).model_dump_json().encode()
+
+
+def parse_probed_tracks(raw: bytes) -> ProbedTracks:
+    """What a worker answered; raises as `parse_embedded` does."""
+    found = parsed(_adapter(_ProbedTracks), raw)
+    tracks = tuple(ProbedTrack(TrackId(track.track_id), track.faces, track.probe) for track in found.tracks)
+    protected = [track for track in tracks if track.probe is not None]
+    twice = len({track.track_id for track in tracks}) < len(tracks)
+    if twice or len(protected) > MAX_TRACKS or any(track.faces < 1 for track in protected):
+        raise not_a_result()
+    return ProbedTracks(found.tracking, tracks)
 
 
 def _face(found: _Face) -> EmbeddedFace:

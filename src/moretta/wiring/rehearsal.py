@@ -12,7 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from moretta.core.analysis import AnalysisRequest, Feature, MediaInfo, Notice
 from moretta.core.protection import ProtectionTerms, Scheme
-from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbeddedFace, EmbedRequest, Wanted
+from moretta.core.recognising import (
+    Compared,
+    CompareRequest,
+    Embedded,
+    EmbeddedFace,
+    EmbedRequest,
+    ProbedTrack,
+    ProbedTracks,
+    ProbeTracksRequest,
+    Wanted,
+)
 from moretta.core.values import AudioBlock, Face, Frame, MediaKind, Mesh, Profile, TrackedFace, TrackId
 from moretta.protection.he.encrypt import PUBLIC_KEY_BYTES as HE_PUBLIC_KEY_BYTES
 from moretta.protection.rotation import SEED_BYTES
@@ -28,6 +38,9 @@ from moretta.wiring.recognising_wire import (
     parse_compare_request,
     parse_embed_request,
     parse_embedded,
+    parse_probe_tracks_request,
+    probe_tracks_request_json,
+    probed_tracks_json,
 )
 from moretta.wiring.wire import analysis_json
 
@@ -71,6 +84,8 @@ def rehearse_recognition(workshop: Workshop) -> None:
             parse_embedded(embedded_json(embedded), request)
     parse_compare_request(compare_request_json(CompareRequest("rehearsal", 0.5), 1))
     compared_json(Compared(None, (face,), ()))
+    parse_probe_tracks_request(probe_tracks_request_json(ProbeTracksRequest(terms, 0.5)))
+    probed_tracks_json(ProbedTracks("0" * 64, (ProbedTrack(TrackId(1), 1, b""),)))
 
 
 def _material(scheme: Scheme) -> bytes:

@@ -16,6 +16,7 @@ class RequestKind(StrEnum):
     COMPARE = "compare"
     REDACT = "redact"
     FEATURES = "features"
+    PROBE_TRACKS = "probe_tracks"
 
 
 def tagged(kind: RequestKind, body: bytes) -> bytes:

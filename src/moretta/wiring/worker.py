@@ -15,6 +15,7 @@ from moretta.settings import Settings
 from moretta.use_cases.analyse import analyse
 from moretta.use_cases.embed import compare, embed
 from moretta.use_cases.features import measure_features
+from moretta.use_cases.redaction.probe import probe_tracks
 from moretta.use_cases.redaction.redact import redact
 from moretta.vision.decode import DecodeOptions, open_media, warm_up
 from moretta.vision.encode import DescriptorMedia
@@ -26,6 +27,8 @@ from moretta.wiring.recognising_wire import (
     embedded_json,
     parse_compare_request,
     parse_embed_request,
+    parse_probe_tracks_request,
+    probed_tracks_json,
 )
 from moretta.wiring.redacting import redaction_instruments, rehearse_redaction
 from moretta.wiring.redacting_wire import parse_redaction_request, redaction_json
@@ -38,6 +41,8 @@ Handler = Callable[..., bytes]
 
 # A busy worker protects for the same few collections; reading a public key anew for each photo would be waste.
 _PROTECTORS = 8
+# Where no output is made there is no descriptor for it.
+_NOTHING_WRITTEN = -1
 
 
 def worker_handler() -> Handler:
@@ -77,6 +82,8 @@ class _Bench:
                 return embedded_json(self._embed(media_fd, parse_embed_request(body)))
             case RequestKind.COMPARE:
                 return compared_json(self._compare(media_fd, body))
+            case RequestKind.PROBE_TRACKS:
+                return self._probe_tracks(media_fd, body, tell)
             case RequestKind.FEATURES:
                 return self._features(media_fd, body, tell)
             case RequestKind.REDACT:
@@ -101,6 +108,19 @@ class _Bench:
 
         media = DescriptorMedia(media_fd, output_fd, self._limits)
         return redaction_json(redact(media, wanted, self._redaction, on_progress))
+
+    def _probe_tracks(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
+        wanted = parse_probe_tracks_request(body)
+        embedder, protects = self._workshop.embedder(wanted.terms.model_id), self._protector_of(wanted.terms)
+
+        def on_progress(progress: Progress) -> None:
+            tell(progress_json(progress))
+
+        media = DescriptorMedia(media_fd, _NOTHING_WRITTEN, self._limits)
+        measures = self._workshop.face_instruments()
+        return probed_tracks_json(
+            probe_tracks(media, wanted, self._redaction, measures, embedder, protects, on_progress)
+        )
 
     def _features(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
         wanted = parse_feature_request(body)

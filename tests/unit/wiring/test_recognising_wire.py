@@ -11,13 +11,18 @@ from moretta.core.protection import ProtectionTerms, Scheme
 from moretta.core.recognising import (
     MAX_FACES,
     MAX_PAYLOAD_BYTES,
+    MAX_TRACKS,
     Compared,
     CompareRequest,
     Embedded,
     EmbeddedFace,
     EmbedRequest,
+    ProbedTrack,
+    ProbedTracks,
+    ProbeTracksRequest,
     Wanted,
 )
+from moretta.core.values import TrackId
 from moretta.sandbox.frames import REQUEST_LIMIT, RESULT_LIMIT
 from moretta.wiring.recognising_wire import (
     compare_request_json,
@@ -28,6 +33,10 @@ from moretta.wiring.recognising_wire import (
     parse_compared,
     parse_embed_request,
     parse_embedded,
+    parse_probe_tracks_request,
+    parse_probed_tracks,
+    probe_tracks_request_json,
+    probed_tracks_json,
 )
 from moretta.wiring.requests import RequestKind, tagged, untagged
 
@@ -165,3 +174,38 @@ def test_a_request_says_of_which_kind_it_is() -> None:
     for odd in (b"", b"enrol\n{}", b"\xff\n{}", b"{}"):
         with pytest.raises(RequestInvalid):
             untagged(odd)
+
+
+def _tracks(count: int = 2, faces: int = 1, probe: bytes | None = b"\x00probe\xff") -> ProbedTracks:
+    return ProbedTracks("0a" * 32, tuple(ProbedTrack(TrackId(1 + n), faces, probe) for n in range(count)))
+
+
+def test_tracks_and_what_is_asked_of_them_arrive_as_they_were_sent() -> None:
+    asked = ProbeTracksRequest(TERMS, 0.5, 40.0)
+    assert parse_probe_tracks_request(probe_tracks_request_json(asked)) == asked
+    assert len(probe_tracks_request_json(asked)) < REQUEST_LIMIT
+    for tracks in (_tracks(0), _tracks(), _tracks(MAX_TRACKS + 5, 0, None), _tracks(MAX_TRACKS)):
+        assert parse_probed_tracks(probed_tracks_json(tracks)) == tracks
+    assert len(probed_tracks_json(_tracks(MAX_TRACKS, probe=bytes(MAX_PAYLOAD_BYTES)))) < RESULT_LIMIT
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda found: found.update(tracking="0A" * 32),
+        lambda found: found.update(tracking=""),
+        lambda found: found.update(vector=[0.1]),
+        lambda found: found["tracks"][0].update(track_id=2),
+        lambda found: found["tracks"][0].update(track_id=0),
+        lambda found: found["tracks"][0].update(faces=0),
+        lambda found: found["tracks"][0].update(probe="A" * (2 * MAX_PAYLOAD_BYTES)),
+        lambda found: found["tracks"][0].update(embedding=[0.1]),
+        lambda found: found["tracks"].extend({"track_id": n, "faces": 1, "probe": "AA=="} for n in range(3, 200)),
+    ],
+    ids=["capitals", "unnamed", "a vector", "twice", "no id", "of no face", "too long", "an embedding", "too many"],
+)
+def test_other_tracks_than_were_asked_for_are_refused(wrong: Callable[[dict[str, Any]], None]) -> None:
+    found = json.loads(probed_tracks_json(_tracks()))
+    wrong(found)
+    with pytest.raises(WorkerLost):
+        parse_probed_tracks(json.dumps(found).encode())

@@ -23,20 +23,28 @@ from moretta.api.schemas import JobView, job_view, to_json
 from moretta.api.sniff import looks_like_video
 from moretta.api.uploads import Received
 from moretta.api.work import while_connected
-from moretta.core.errors import FieldError, RequestInvalid
+from moretta.core.errors import FieldError, RequestInvalid, ScopeMissing
 from moretta.core.keys import ApiKeyInfo
-from moretta.core.redaction import Method, RedactionRequest, SoundTreatment
+from moretta.core.keys import Scope as KeyScope
+from moretta.core.redaction import Method, RedactionRequest, Scope, SoundTreatment
 from moretta.sdk_redaction import chosen_tracks, new_seed, parse_method, parse_sound
+from moretta.use_cases.recognition.tracks import MAX_PERSONS
+from moretta.use_cases.redaction.persons import ChosenPersons, chosen_persons
 
 # A redaction reads a video three times and writes it: it becomes a job from a quarter of the bytes at which an analysis does.
 _HEAVIER_THAN_ANALYSIS = 4
 # More tracks than a person would name; a crowd is hidden whole.
 _MOST_TRACKS = 1000
+# An id of a person is 40 characters or so.
+_MOST_OF_PERSONS = 4000
 _TEXTS = {
     "method": f"How faces are hidden: {', '.join(Method)}; default blur.",
     "audio": f"What becomes of the sound: {', '.join(SoundTreatment)}; default keep.",
     "only": "Ids of tracks, comma-separated: only these are hidden.",
     "except": "Ids of tracks, comma-separated: these stay visible.",
+    "only_persons": "Ids of enrolled persons, comma-separated: no other face is hidden, but those that are not clear; needs "
+    "search:run too.",
+    "except_persons": "Ids of enrolled persons who consented, comma-separated: these stay visible; needs search:run too.",
     "tracks": "1: find and follow the faces and tell their tracks; nothing is written.",
     "check": "0: do not look for faces in the output.",
     "strict": "1: 422 redaction.leak, and no output, where the check finds a face.",
@@ -50,6 +58,7 @@ RedactionId = Annotated[str, Path(max_length=64, examples=["red_0123456789abcdef
 @dataclass(frozen=True, slots=True)
 class _Options:
     request: RedactionRequest
+    persons: ChosenPersons | None
     strict: bool
     run_async: bool
 
@@ -59,7 +68,8 @@ class _Options:
         wanted = self.request
         tracks = ",".join(map(str, sorted(wanted.tracks)))
         parts = (wanted.method, wanted.scope, tracks, wanted.sound, wanted.check, wanted.follow_only)
-        return "|".join(map(str, (*parts, self.strict, self.run_async)))
+        persons = "" if self.persons is None else f"{self.persons.only}:{','.join(self.persons.ids)}"
+        return "|".join(map(str, (*parts, persons, self.strict, self.run_async)))
 
 
 def add_redaction_routes(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> None:
@@ -83,7 +93,7 @@ def _add_redact(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> N
                 "description": "Taken on as a job: a long video, or asked for",
                 "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}, **REPEATED},
             },
-            **problems(*MEDIA),
+            **problems(*MEDIA, 404),
         },
         openapi_extra=photo_body(fields=_TEXTS),
     )
@@ -94,6 +104,12 @@ def _add_redact(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> N
         audio: Annotated[SoundTreatment | None, Query(description=_TEXTS["audio"])] = None,
         only: Annotated[str | None, Query(max_length=8000, description=_TEXTS["only"])] = None,
         exempt: Annotated[str | None, Query(alias="except", max_length=8000, description=_TEXTS["except"])] = None,
+        only_persons: Annotated[
+            str | None, Query(max_length=_MOST_OF_PERSONS, description=_TEXTS["only_persons"])
+        ] = None,
+        except_persons: Annotated[
+            str | None, Query(max_length=_MOST_OF_PERSONS, description=_TEXTS["except_persons"])
+        ] = None,
         tracks: Annotated[bool | None, Query(description=_TEXTS["tracks"])] = None,
         check: Annotated[bool | None, Query(description=_TEXTS["check"])] = None,
         strict: Annotated[bool | None, Query(description=_TEXTS["strict"])] = None,
@@ -106,17 +122,19 @@ def _add_redact(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> N
             "audio": audio,
             "only": only,
             "except": exempt,
+            "only_persons": only_persons,
+            "except_persons": except_persons,
             "tracks": _word(tracks),
             "check": _word(check),
             "strict": _word(strict),
             "async": _word(run_async),
         }
         query = {name: value for name, value in given.items() if value is not None}
-        _options(query, prefer)  # What can be refused is refused before the upload is read.
+        _options(query, prefer, key)  # What can be refused is refused before the upload is read.
         call = Call(redactions.desk, request, key, REDACTIONS, idempotency_key(idempotency))
         received = await call.receive(redactions.desk.rules(FORM_FIELDS))
         try:
-            options = _options({**received.fields, **query}, prefer)
+            options = _options({**received.fields, **query}, prefer, key)
         except BaseException:
             received.upload.close()
             raise
@@ -172,7 +190,7 @@ def _add_outputs(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> 
 
 async def _redact(redactions: RedactionDesk, call: Call, received: Received, options: _Options) -> tuple[Answer, bool]:
     upload, desk = received.upload, redactions.desk
-    work = partial(redactions.process, upload, options.request, options.strict, call.key)
+    work = partial(redactions.process, upload, options.request, options.persons, options.strict, call.key)
     most = desk.services.settings.inline_video_bytes // _HEAVIER_THAN_ANALYSIS
     if not (options.run_async or (looks_like_video(upload.head) and upload.size > most)):
         result = await while_connected(call.request, work, desk.inline)
@@ -184,8 +202,13 @@ async def _redact(redactions: RedactionDesk, call: Call, received: Received, opt
     return json_answer(to_json(JobView, job_view(job, request_id_of(call.request))), 202, headers), True
 
 
-def _options(given: Mapping[str, str], prefer: str | None) -> _Options:
-    """Raises `RequestInvalid`: a word that means nothing, or two that contradict each other."""
+def _options(given: Mapping[str, str], prefer: str | None, key: ApiKeyInfo) -> _Options:
+    """The options of a call.
+
+    Raises:
+        RequestInvalid: a word that means nothing, or two that contradict each other.
+        ScopeMissing: persons are named, and the key may not look for anybody.
+    """
     words = {name: value.strip().lower() for name, value in given.items()}
     scope, tracks = chosen_tracks(_ids("only", words), _ids("except", words))
     check = flag("check", words.get("check", "1"))
@@ -204,7 +227,11 @@ def _options(given: Mapping[str, str], prefer: str | None) -> _Options:
         new_seed(),
         flag("tracks", words.get("tracks", "")),
     )
-    return _Options(request, strict, run_async)
+    listed = request.follow_only or scope is not Scope.ALL
+    persons = chosen_persons(_persons("only_persons", words), _persons("except_persons", words), tracks=listed)
+    if persons is not None and not key.allows(KeyScope.SEARCH_RUN):
+        raise ScopeMissing(f"Persons need the scope {KeyScope.SEARCH_RUN} too; choose by tracks, or use another key.")
+    return _Options(request, persons, strict, run_async)
 
 
 def _ids(name: str, words: Mapping[str, str]) -> list[int] | None:
@@ -215,6 +242,16 @@ def _ids(name: str, words: Mapping[str, str]) -> list[int] | None:
         wrong = FieldError(name, f"expected at most {_MOST_TRACKS} ids of tracks, comma-separated")
         raise RequestInvalid("The tracks cannot be read.", field_errors=(wrong,))
     return [int(word) for word in ids]
+
+
+def _persons(name: str, words: Mapping[str, str]) -> tuple[str, ...] | None:
+    if name not in words:
+        return None
+    ids = tuple(dict.fromkeys(word.strip() for word in words[name].split(",")))
+    if not all(ids) or len(ids) > MAX_PERSONS:
+        wrong = FieldError(name, f"expected 1 to {MAX_PERSONS} ids of persons, comma-separated")
+        raise RequestInvalid("The persons cannot be read.", field_errors=(wrong,))
+    return ids
 
 
 def _word(value: bool | None) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 from moretta.core.acting import acting
+from moretta.core.ports import OnProgress
 from moretta.core.protection import Scheme
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import (
@@ -35,6 +36,7 @@ from moretta.use_cases.recognition import (
     reenrol,
     reissue,
     search,
+    tracks,
     verify,
 )
 from moretta.use_cases.recognition.collections import UNCHANGED, Unchanged
@@ -46,11 +48,13 @@ from moretta.use_cases.recognition.results import (
     OnImport,
     OnStep,
     PhotoOfPerson,
+    RecognisedTracks,
     Recovered,
     Reenrolment,
     Search,
     Verification,
 )
+from moretta.use_cases.recognition.tracks import TrackProber
 
 Attributes = Sequence[tuple[str, str]]
 Outcomes = list[Enrolled | FailureToEnrol]
@@ -285,6 +289,31 @@ class Recognition:
         return search.search(
             self._means, company_id, collection_id, media_fd, limit, purpose, caller or acting() or company_id
         )
+
+    def recognise_tracks(
+        self,
+        company_id: str,
+        person_ids: Sequence[str],
+        media_fd: int,
+        prober: TrackProber,
+        *,
+        caller: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> RecognisedTracks:
+        """Which faces of an image or a video, as `prober` follows them, show one of these persons; each is verified (1:1).
+
+        Whoever has no valid consent to the collection's purpose, is restricted, objected or was erased is not compared; nor is
+        anybody where people must confirm a match.
+
+        Raises:
+            PolicyProhibited: a person's collection must not be used for verifying; nobody was compared.
+            NotFound: no such person.
+            RequestInvalid: nobody is named, or too many are.
+            ModelMismatch, RateLimited: as `verify`; each track counts.
+            MediaError: the media is at fault.
+        """
+        who = caller or acting() or company_id
+        return tracks.recognise_tracks(self._means, company_id, person_ids, media_fd, prober, who, on_progress)
 
     def import_items(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from moretta.core.recognition import SearchedFace
+from moretta.core.values import TrackId
 
 Box = tuple[float, float, float, float]
 
@@ -64,6 +65,24 @@ class Search:
     behind: int = 0
     search_id: str = ""
     pending: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedTracks:
+    """Which tracks of an item show one of the persons who were named.
+
+    `shown` matched somebody; `others` were compared with everybody named and matched nobody, and are none where somebody could
+    not be compared; any other track is unclear, of which there are `unclear`. Of `named` persons `compared` were compared, and
+    `found` in some track. `tracking` is how the tracks were followed (see `RedactionRequest`); empty where nobody was compared.
+    """
+
+    tracking: str
+    shown: frozenset[TrackId]
+    others: frozenset[TrackId]
+    unclear: int
+    named: int
+    compared: int
+    found: int
 
 
 @dataclass(frozen=True, slots=True)

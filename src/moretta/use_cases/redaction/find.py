@@ -7,6 +7,7 @@ by its looks; backwards through the weaker detections and the small pictures of 
 past. So a face that walks in, turns towards the camera and is found only then is hidden from where it walked in.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -292,3 +293,15 @@ def find(
         finder.take(looked)
         tick(len(finder.tracks))
     return Found(finder.tracks, finder.times_s, finder.scenes, scale)
+
+
+def tracking_of(found: Found) -> str:
+    """SHA-256, 64 hexadecimal digits, of every place of every track, to the last bit: what ids of tracks mean."""
+    digest = hashlib.sha256(np.array([found.scale, *found.times_s], "<f8").tobytes())
+    digest.update(np.array([len(found.times_s), *found.scenes], "<i8").tobytes())
+    for track in found.tracks:
+        indices = sorted(track.rows)
+        digest.update(np.array([track.track_id, len(indices), *indices], "<i8").tobytes())
+        for index in indices:
+            digest.update(track.rows[index].astype("<f4").tobytes())
+    return digest.hexdigest()

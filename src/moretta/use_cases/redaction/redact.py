@@ -23,6 +23,7 @@ from moretta.use_cases.redaction.find import (
     Found,
     Looking,
     find,
+    tracking_of,
 )
 from moretta.use_cases.redaction.instruments import RedactionInstruments
 from moretta.use_cases.redaction.plan import Hiding, Plan, hidden_tracks, plan_of
@@ -50,8 +51,10 @@ def redact(
         RequestInvalid: the request names tracks that this item does not have.
         Exception: whatever `on_progress` raises, to cancel.
     """
-    told = _Told(on_progress)
-    found, info, notices = _found(media, instruments, told)
+    told = Told(on_progress)
+    found, info, notices = followed(media, instruments, told)
+    request, doubts = _unless_followed_otherwise(request, found)
+    notices += doubts
     _refuse_unknown(request, found)
     plan = plan_of(found, request)
     if request.follow_only:
@@ -69,9 +72,10 @@ def redact(
     return _told_of(request, info, found, plan, written, checked, notices)
 
 
-def _found(
-    media: RedactableMedia, instruments: RedactionInstruments, told: "_Told"
+def followed(
+    media: RedactableMedia, instruments: RedactionInstruments, told: "Told"
 ) -> tuple[Found, MediaInfo, tuple[Notice, ...]]:
+    """The first pass: what is found in the media, always in the same way."""
     with closing(media.reader()) as reader:
         looking, rate = _looking(reader, instruments, hiding=True)
         told.begin("find", reader.frames_total)
@@ -105,7 +109,7 @@ def _hidden(
     plan: Plan,
     info: MediaInfo,
     attacks: LeakAttacks | None,
-    told: "_Told",
+    told: "Told",
 ) -> tuple[Rewritten, Hiding]:
     describe = instruments.describe if request.method in instruments.needs_mesh else None
     hiding = Hiding(plan, instruments.redactor(request.method, request.seed), describe)
@@ -126,7 +130,7 @@ def _checked(
     plan: Plan,
     hiding: Hiding,
     attacks: LeakAttacks | None,
-    told: "_Told",
+    told: "Told",
 ) -> Checked:
     with closing(media.written()) as reader:
         looking, _ = _looking(reader, instruments, hiding=False)
@@ -166,6 +170,16 @@ def _add(found: Found, checked: Checked) -> None:
             following += 1
 
 
+def _unless_followed_otherwise(request: RedactionRequest, found: Found) -> tuple[RedactionRequest, tuple[Notice, ...]]:
+    """The request; one that hides every face where the tracks that it names were followed in another way than these."""
+    if not request.tracking or request.tracking == tracking_of(found):
+        return request, ()
+    detail = (
+        "The faces were followed in another way than when persons were looked for; every face is hidden. Try again."
+    )
+    return replace(request, scope=Scope.ALL, tracks=frozenset()), (Notice("redaction.followed_otherwise", detail),)
+
+
 def _refuse_unknown(request: RedactionRequest, found: Found) -> None:
     known = {track.track_id for track in found.tracks}
     if request.scope is not Scope.ALL and not request.tracks <= known:
@@ -203,7 +217,7 @@ def _told_of(
 class _Counted:
     """A `FrameEditor` that tells progress and lets the attackers see each frame before it is edited."""
 
-    def __init__(self, hiding: Hiding, attacks: LeakAttacks | None, told: "_Told") -> None:
+    def __init__(self, hiding: Hiding, attacks: LeakAttacks | None, told: "Told") -> None:
         self._hiding, self._attacks, self._told = hiding, attacks, told
 
     def regions(self, index: int) -> Sequence[Floats]:
@@ -216,7 +230,7 @@ class _Counted:
         self._hiding.edit(pixels, index)
 
 
-class _Told:
+class Told:
     """Tells progress, not too often."""
 
     def __init__(self, on_progress: OnProgress | None) -> None:
