@@ -209,7 +209,7 @@ def figures(table: Table, least_cell: float) -> str:
 
 
 def _figure(table: Table, value: int, least_cell: float) -> str:
-    if not shown(table.measure, value, least_cell):
+    if not shown(table.measure, value, least_cell, table.half_width):
         return "too small to show"
     return f"{value} ± {table.half_width:.0f}"
 

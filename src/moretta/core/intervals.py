@@ -5,8 +5,8 @@ Belongs here: exact quantiles of discrete Laplace noise and of sums of it, suppr
 
 The discrete Laplace distribution of scale b gives an integer k the probability (1 - p) / (1 + p) * p^|k| with p = exp(-1/b)
 (Ghosh, Roughgarden and Sundararajan, STOC 2009). The discrete Fourier transform of its probability mass is known in closed
-form, that of a sum is the product, and what lies within ±w is the sum over the transform times the Dirichlet kernel: exact, up to
-the mass outside the transform's length, without ever holding the mass itself.
+form, that of a sum is the product, and what lies within ±w is the sum over the transform times the Dirichlet kernel: exact, up
+to the mass outside the transform's length, without ever holding the mass itself.
 """
 
 import math
@@ -43,18 +43,20 @@ def half_width(scales: Iterable[float], confidence: float = CONFIDENCE) -> int:
     return _half_width(counted, confidence)
 
 
-def least_shown(measure: Measure, least_cell: float) -> float:
-    """The least noisy figure that is large enough to be shown.
+def least_shown(measure: Measure, least_cell: float, width: float = 0.0) -> float:
+    """The least noisy figure that is large enough to be shown: `least_cell` people, and more than its interval is wide on
+    either side.
 
-    Figures in seconds are held against `least_cell` people who each add all they may.
+    A figure whose interval reaches down to nothing cannot be told from it. Figures in seconds are held against `least_cell`
+    people who each add all they may.
     """
     terms = MEASURES[measure]
-    return least_cell * (terms.cap if terms.unit == "seconds" else 1)
+    return max(least_cell * (terms.cap if terms.unit == "seconds" else 1), width + 1)
 
 
-def shown(measure: Measure, value: int, least_cell: float) -> bool:
+def shown(measure: Measure, value: int, least_cell: float, width: float = 0.0) -> bool:
     """Whether a noisy figure is large enough to be shown."""
-    return value >= least_shown(measure, least_cell)
+    return value >= least_shown(measure, least_cell, width)
 
 
 @lru_cache(maxsize=4096)

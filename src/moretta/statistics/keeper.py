@@ -63,6 +63,7 @@ class Plan:
 class _Bucket:
     tally: Tally
     covered_s: float = 0.0
+    watched: bool = False
 
 
 class Keeper:
@@ -88,7 +89,7 @@ class Keeper:
         self._site, self._session, self._mechanism = site, session, mechanism
         self._tick_s, self._grace_s = tick_s, grace_s
         self._now_s = self._tidied_s = started_s
-        self._closed = False
+        self._closed = self._watched = False
         self._open: OrderedDict[datetime, _Bucket] = OrderedDict({site.bucket(started_s): _Bucket(Tally(site))})
         self._caps = LiveCaps(site)
         self._begin_day(site.day(started_s))
@@ -118,8 +119,10 @@ class Keeper:
             watched: the share, 0 to 1, of the site's cameras that gave pictures since the last tick.
         """
         passed_s = now_s - self._now_s
+        current = next(reversed(self._open.values()))
+        current.watched |= watched > 0
+        self._watched |= watched > 0
         if passed_s > 0:
-            current = next(reversed(self._open.values()))
             current.covered_s += passed_s * watched if passed_s <= _MOST_APART_S else 0.0
             self._now_s = now_s
         self._open.setdefault(self._site.bucket(self._now_s), _Bucket(Tally(self._site)))
@@ -163,7 +166,9 @@ class Keeper:
         if not self._site.privacy.bucket_epsilon:
             return []
         due_s = self._now_s - self._site.bucket_s - self._grace_s
-        return [self._tables_plan(start) for start in self._open if self._closed or start.timestamp() <= due_s]
+        over = {start: bucket for start, bucket in self._open.items() if self._closed or start.timestamp() <= due_s}
+        # Without a picture there is nothing to tell, and nothing worth its price: cameras say so, never who was before them.
+        return [self._tables_plan(start) for start, bucket in over.items() if bucket.watched]
 
     def _tables_plan(self, start: datetime) -> Plan:
         stamp = f"{start:%Y%m%dT%H%M%SZ}"
@@ -174,7 +179,7 @@ class Keeper:
         return Plan(Purpose.TABLES, f"{self._session}-{stamp}", day, start, charge)
 
     def _due_live(self) -> list[Plan]:
-        if not self._site.privacy.live_epsilon or self._tick_number() <= self._made_tick:
+        if not (self._watched and self._site.privacy.live_epsilon) or self._tick_number() <= self._made_tick:
             return []
         return [self._live_plan(self._tick_number())]
 

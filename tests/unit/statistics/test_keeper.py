@@ -265,3 +265,14 @@ def test_what_has_no_budget_is_never_due(spent: str) -> None:
     keeper = _keeper(a_site(PrivacyPlan(**{spent: 0.0})))
     purposes = {plan.purpose for plan in keeper.tick(MIDNIGHT_S + 2 * HOUR_S)}
     assert purposes == {Purpose.LIVE if spent == "bucket_epsilon" else Purpose.TABLES}
+
+
+def test_before_any_camera_gave_a_picture_nothing_is_due_and_nothing_is_charged() -> None:
+    keeper = _keeper()
+    assert keeper.tick(MIDNIGHT_S, watched=0.0) == ()
+    assert keeper.tick(MIDNIGHT_S + HOUR_S + 60, watched=0.0) == ()
+    (live,) = keeper.tick(MIDNIGHT_S + HOUR_S + 120, watched=0.5)
+    assert live.charge is not None and live.charge.purpose == "live"
+    (tables,) = _tables(keeper.tick(MIDNIGHT_S + 3 * HOUR_S, watched=0.0))
+    assert tables.time.timestamp() == MIDNIGHT_S + HOUR_S
+    assert _tables(_keeper().close(MIDNIGHT_S + 1, watched=0.0)) == []

@@ -5,6 +5,7 @@ Belongs here: what is asked and answered. Does not belong here: making releases,
 Everything here is post-processing of what was released: it spends nothing, however often it is asked.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -123,7 +124,7 @@ class Statistics:
         newest = max(sessions, key=lambda figures: figures.time)
         for table in _tables_of(sessions, newest):
             tables.setdefault((table.place, table.measure), []).append(table)
-        figures = {key: _figures(key[1], found, -float("inf")) for key, found in tables.items()}
+        figures = {key: _figures(key[1], found, None) for key, found in tables.items()}
         return LiveSite(site, newest.day, newest.time, figures)
 
     def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
@@ -155,9 +156,8 @@ def _start(release: Release, step: Step, first: datetime) -> datetime:
 
 
 def _point(start: datetime, place: str, group: Sequence[tuple[Release, Table]]) -> Point:
-    measure = group[0][1].measure
-    least = least_shown(measure, max(release.least_cell for release, _ in group))
-    figures = _figures(measure, [table for _, table in group], least)
+    least_cell = max(release.least_cell for release, _ in group)
+    figures = _figures(group[0][1].measure, [table for _, table in group], least_cell)
     return Point(start, place, figures, sum(release.covered_s for release, _ in group))
 
 
@@ -168,14 +168,15 @@ def _tables_of(sessions: Iterable[LiveFigures], newest: LiveFigures) -> Iterable
         yield from (table for table in figures.tables if not (over and table.measure is Measure.PRESENT))
 
 
-def _figures(measure: Measure, tables: Sequence[Table], least: float) -> tuple[Figure, ...]:
-    """The sums of the tables' cells; those below `least` are left out."""
+def _figures(measure: Measure, tables: Sequence[Table], least_cell: float | None) -> tuple[Figure, ...]:
+    """The sums of the tables' cells; those too small to be shown are left out, unless `least_cell` is None."""
     if len(tables) == 1:
         values: Sequence[int] = tables[0].values
         width = tables[0].half_width if tables[0].confidence == CONFIDENCE else half_width([tables[0].scale])
     else:
         values = [sum(cell) for cell in zip(*(table.values for table in tables), strict=True)]
         width = half_width([table.scale for table in tables])
+    least = -math.inf if least_cell is None else least_shown(measure, least_cell, width)
     cells = MEASURES[measure].cells
     whole = sum(value for value in values if value > 0) if len(cells) > 1 else 0
     return tuple(
