@@ -89,7 +89,9 @@ def _surroundings(source: Pixels, visible: Pixels) -> Pixels:
     coarse = np.where(known[..., None], colours / np.maximum(counts, 1e-6)[..., None], GREY)
     height, width = source.shape[:2]
     coarse = np.clip(coarse, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    # Cubics for smoothness where it is cheap, lines for the rest of the way.
+    smooth = cv2.resize(coarse, (GRID * 8, GRID * 8), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _coarse(part: Pixels) -> npt.NDArray[np.float32]:

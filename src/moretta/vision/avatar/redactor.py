@@ -29,7 +29,7 @@ GAZE_REACH = 0.6  # half eye widths that an iris may leave the middle; farther w
 PACE = 0.7  # share of the way to what is measured that expression and pose go in a frame: jitter's variance halves, blinks stay
 REST_PACE = 0.15  # the same towards rest, while nothing is measured
 FINEST = 2.0  # small heads are drawn at twice their size and averaged down ...
-FINE_SIDE = 480  # px ... those whose drawing would be larger than this at less than that
+FINE_SIDE = 400  # px ... those whose drawing would be larger than this at less than that
 LARGEST_SIDE = 1200  # px; larger heads are drawn this large and scaled up
 
 
