@@ -65,7 +65,9 @@ class Commands(LazyGroup):
             "Make a link with a one-time code to a person's own pages; the code is shown once.",
         ),
         "simulate": Entry(
-            "moretta.cli.simulate", "simulate", "Let a made-up crowd pass a site's cameras, to try it with no person."
+            "moretta.cli.simulate",
+            "simulate",
+            "Let a made-up crowd pass a site's cameras; noise, budget and releases are real, people are not.",
         ),
         "site": Entry(
             "moretta.cli.site",
@@ -123,7 +125,7 @@ class Commands(LazyGroup):
         "demo-redact": Entry(
             "moretta.cli.demo_redact",
             "demo_redact",
-            "Hide the faces of a real clip in four ways, and write a page to compare them.",
+            "Hide the faces of a real clip by blur, mosaic, one colour and an avatar; write a page to compare them.",
         ),
         "demo-stats": Entry(
             "moretta.cli.demo_stats",

@@ -16,7 +16,7 @@ from moretta.wiring.site_file import read_site
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Site files: check one, draw its zones over an anonymised still, print the opt-out marker.",
+    help="Site files: check one, draw its zones over an anonymised still, print the marker.",
 )
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file.", metavar="SITE.toml")]

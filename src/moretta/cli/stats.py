@@ -26,7 +26,7 @@ from moretta.use_cases.statistics.export import TextFormat, exported, rows
 from moretta.wiring.service import opened
 from moretta.wiring.statistics import parquet, statistics_over
 
-app = typer.Typer(no_args_is_help=True, help="Anonymous statistics of watched sites, each figure with its interval.")
+app = typer.Typer(no_args_is_help=True, help="Anonymous statistics of watched sites: show, live, export, budgets.")
 
 SiteName = Annotated[str, typer.Argument(help="The site's name.")]
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
