@@ -63,6 +63,9 @@ bench: setup
 	$(BIN)/python -m benchmarks --write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.recognition --write benchmarks/RECOGNITION.md
 	$(BIN)/python -m benchmarks.accountability --write benchmarks/ACCOUNTABILITY.md
+	$(BIN)/python -m benchmarks.statistics --write benchmarks/STATISTICS.md
+	$(BIN)/python -m benchmarks.watch --write benchmarks/WATCH.md
+	$(BIN)/python -m benchmarks.redaction --write benchmarks/REDACTION.md
 
 docs: setup
 	$(BIN)/moretta docs docs
