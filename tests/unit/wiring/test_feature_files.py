@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from moretta.core.errors import WorkerLost
-from moretta.core.features import NAMES, REMOVED, FeatureRequest, FeatureSet, FeatureTrack
+from moretta.core.features import NAMES, Detail, FeatureRequest, FeatureSet, FeatureTrack, removed
 from moretta.core.values import Profile
 from moretta.wiring.feature_files import FileForm, features_file, manifest
 from moretta.wiring.features_wire import (
@@ -22,9 +22,10 @@ ROW = tuple(0.25 if place % 5 else None for place in range(len(NAMES)))
 FEATURES = replace(FeatureSet.empty(), tracks=(FeatureTrack(7, (0.0, 0.04), (ROW, ROW)),))
 
 
-def test_the_manifest_says_what_was_taken_out_and_what_was_measured_to_leak() -> None:
-    told = manifest(FEATURES)
-    assert told["removed"] == list(REMOVED)
+@pytest.mark.parametrize("detail", list(Detail))
+def test_the_manifest_says_what_was_taken_out_and_what_was_measured_to_leak(detail: Detail) -> None:
+    told = manifest(replace(FEATURES, detail=detail))
+    assert told["removed"] == list(removed(detail))
     leakage = told["measured_leakage"]
     assert isinstance(leakage, dict)
     for rate in leakage["reidentification"]:
@@ -56,12 +57,12 @@ def test_a_parquet_file_holds_the_same(features: FeatureSet) -> None:
     table = parquet.read_table(io.BytesIO(features_file(features, FileForm.PARQUET)))
     assert table.column_names == ["track", "time_s", *NAMES]
     assert table.num_rows == sum(len(track.rows) for track in features.tracks)
-    assert json.loads(table.schema.metadata[b"moretta"])["removed"] == list(REMOVED)
+    assert json.loads(table.schema.metadata[b"moretta"])["removed"] == list(removed(Detail.RELATIVE))
 
 
 def test_features_come_back_as_they_were() -> None:
     assert parse_feature_set(feature_set_json(FEATURES)) == FEATURES
-    request = FeatureRequest(Profile.FAST)
+    request = FeatureRequest(Detail.AMPLITUDES, Profile.FAST)
     assert parse_feature_request(feature_request_json(request)) == request
 
 
