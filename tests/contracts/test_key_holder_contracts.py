@@ -11,12 +11,13 @@ import pytest
 from tests.key_rigs import linked, local_holder
 
 from moretta.core.errors import KeyDestroyed, ProbeRejected, RateLimited, RequestInvalid
-from moretta.core.key_service import KeyHolder, KeyService
+from moretta.core.key_service import KeyHolder, KeyService, StoredReference
 from moretta.core.protection import Opened, OpenTerms, Scheme, SealedScores
+from moretta.core.values import Embedding
 from moretta.keys.file import FileKeyService
 from moretta.keys.remote import RemoteKeyHolder
 from moretta.protection.holder import BANDS_MAX, LIMIT_MAX, LocalKeyHolder
-from moretta.protection.schemes import load_gallery_key, new_gallery_key
+from moretta.protection.schemes import load_gallery_key, new_gallery_key, protector
 
 MODEL = "tests/embedder@1"
 FLOOR = 0.3
@@ -29,11 +30,13 @@ class Held:
     holder: KeyHolder
     again: Callable[[], KeyHolder]
     service: KeyService
+    galleries: Path
 
 
 def inside(root: Path, _stack: ExitStack) -> Held:
     service = FileKeyService(root / "keys")
-    return Held(local_holder(root / "galleries", service), lambda: local_holder(root / "galleries", service), service)
+    galleries = root / "galleries"
+    return Held(local_holder(galleries, service), lambda: local_holder(galleries, service), service, galleries)
 
 
 def behind_link(tls: bool) -> Callable[[Path, ExitStack], Held]:
@@ -43,7 +46,7 @@ def behind_link(tls: bool) -> Callable[[Path, ExitStack], Held]:
         def opened() -> RemoteKeyHolder:
             return RemoteKeyHolder(linked(service, local_holder(root / "galleries", service), stack, tls=tls))
 
-        return Held(opened(), opened, service)
+        return Held(opened(), opened, service, root / "galleries")
 
     return made
 
@@ -208,6 +211,38 @@ def test_references_move_to_a_new_key_of_the_same_kind(holder: KeyHolder) -> Non
     assert len(moved) == 5 and not set(moved) & set(payloads)
     back = np.array([np.frombuffer(payload, "<f4") for payload in holder.reissue_payload(new, old, moved)])
     assert np.allclose(back, vectors, atol=1e-5)
+
+
+def test_a_successor_takes_packed_references_as_they_are_and_none_of_the_key_before(held: Held) -> None:
+    old = held.holder.create(Scheme.HE, MODEL, 64, FLOOR)
+    vectors = np.random.default_rng(3).normal(size=(3, 64))
+    protects = protector(old)
+    units = [Embedding((one / np.linalg.norm(one)).astype(np.float32), MODEL) for one in vectors]
+    segment = held.holder.pack(old.key_id, [protects.protect_reference(one).payload for one in units])
+    new = held.holder.successor(old.key_id)
+    assert new == held.again().terms(new.key_id)
+    assert new.key_id != old.key_id and new.material != old.material
+    moved = segment
+    for before, after in ((old, new), (new, held.holder.successor(new.key_id))):
+        moved = held.holder.reissue_segment(before.key_id, after.key_id, moved)
+    slots, told = range(3), local_holder(held.galleries, held.service)
+    told_before = told.reveal(old.key_id, [StoredReference(segment, slot) for slot in slots])
+    assert told.reveal(after.key_id, [StoredReference(moved, slot) for slot in slots]) == told_before
+    held.holder.destroy(old.key_id)
+    with pytest.raises(KeyDestroyed):
+        held.holder.repack(old.key_id, [(segment, [0])])
+    with pytest.raises(KeyDestroyed):
+        held.holder.successor(old.key_id)
+    with pytest.raises(ProbeRejected):
+        held.holder.repack(new.key_id, [(segment, [0])])
+
+
+@pytest.mark.parametrize("scheme", [Scheme.PLAIN, Scheme.ROTATED])
+def test_a_key_whose_references_are_not_packed_has_no_successor(holder: KeyHolder, scheme: Scheme) -> None:
+    key_id = holder.create(scheme, MODEL, 8, FLOOR).key_id
+    with pytest.raises(RequestInvalid):
+        holder.successor(key_id)
+    assert list(holder.keys()) == [key_id]
 
 
 def test_references_never_move_to_a_key_that_would_tell_more(holder: KeyHolder) -> None:

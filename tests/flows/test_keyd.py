@@ -149,6 +149,7 @@ def test_no_secret_key_ever_crosses_the_link(stack: ExitStack, keyd: Keyd) -> No
     holder.repack(key_id, [(segment, [0, 2, 4])])
     holder.reissue_payload(key_id, new_key_id, payloads)
     holder.reissue_segment(key_id, new_key_id, segment)
+    holder.reissue_segment(key_id, holder.successor(key_id).key_id, segment)
     old = service.active()
     service.rotate()
     service.destroy(old)

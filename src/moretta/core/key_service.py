@@ -103,6 +103,18 @@ class KeyHolder(Protocol):
     def create(self, scheme: Scheme, model_id: str, dimension: int, floor: float) -> ProtectionTerms:
         """Make a key; durable when it returns. Scores are never opened at a threshold under `floor`."""
 
+    def successor(self, key_id: str) -> ProtectionTerms:
+        """Make a key with the floor and the rotation of `key_id` and another secret; durable when it returns.
+
+        References that are reissued to it are the same numbers: nothing is rounded again, however often. Once `key_id` is
+        destroyed, what was packed under it opens no more, and copies of it are worth nothing. `reissue_payload` and
+        `reissue_segment` take it as any new key; to renew the rotation, too, make one with `create`.
+
+        Raises:
+            KeyDestroyed: the key is gone.
+            RequestInvalid: references of its scheme are not packed: each stands under its subject's own key.
+        """
+
     def terms(self, key_id: str) -> ProtectionTerms:
         """What a worker needs to protect under the key. Raises `KeyDestroyed` where it is gone."""
 

@@ -20,7 +20,7 @@ from moretta.links.frames import Json, Message
 ACTIVE, WRAP, UNWRAP = "keys.active", "keys.wrap", "keys.unwrap"
 ROTATE, DESTROY, LIST = "keys.rotate", "keys.destroy", "keys.list"
 CREATE, TERMS, OPEN, PACK, REPACK = "holder.create", "holder.terms", "holder.open", "holder.pack", "holder.repack"
-REISSUE, REISSUE_SEGMENT = "holder.reissue", "holder.reissue-segment"
+REISSUE, REISSUE_SEGMENT, SUCCESSOR = "holder.reissue", "holder.reissue-segment", "holder.successor"
 REVEAL, PROBES = "holder.reveal", "holder.probes"
 FORGET, HELD, REWRAP = "holder.destroy", "holder.keys", "holder.rewrap"
 DONE = "done"

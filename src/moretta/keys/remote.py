@@ -68,6 +68,11 @@ class RemoteKeyHolder:
         """As `KeyHolder.terms`."""
         return _read(self._link.call(Message(messages.TERMS, {"key": key_id})), messages.terms_in)
 
+    def successor(self, key_id: str) -> ProtectionTerms:
+        """As `KeyHolder.successor`."""
+        message = Message(messages.SUCCESSOR, {"key": key_id})
+        return _read(self._link.call(message, repeatable=False), messages.terms_in)
+
     def open(self, sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
         """As `KeyHolder.open`."""
         return _read(self._link.call(messages.open_message(sealed, terms)), messages.opened_in)

@@ -45,6 +45,7 @@ class KeyHandler:
             messages.DESTROY: self._destroy,
             messages.LIST: self._list,
             messages.CREATE: self._create,
+            messages.SUCCESSOR: self._successor,
             messages.TERMS: self._terms,
             messages.OPEN: self._open,
             messages.PACK: self._pack,
@@ -109,6 +110,9 @@ class KeyHandler:
         )
         fields.end()
         return messages.terms_message(self._holder.create(scheme, model, dimension, floor))
+
+    def _successor(self, message: Message) -> Message:
+        return messages.terms_message(self._holder.successor(_only(message, "key")))
 
     def _terms(self, message: Message) -> Message:
         return messages.terms_message(self._holder.terms(_only(message, "key")))

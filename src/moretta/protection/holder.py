@@ -112,7 +112,15 @@ class LocalKeyHolder:
         if dimension not in _DIMENSIONS:
             raise RequestInvalid(f"expected a dimension from 2 to {_DIMENSIONS[-1]}, got {dimension}")
         key = self._new(scheme, dimension, self._parties)
-        facts = Facts(scheme, model_id, dimension, float(floor), to_second(self._clock()))
+        return self._kept(key, Facts(scheme, model_id, dimension, float(floor), to_second(self._clock())))
+
+    def successor(self, key_id: str) -> ProtectionTerms:
+        """As `KeyHolder.successor`."""
+        loaded = self._usable(key_id)
+        return self._kept(loaded.key.successor(), replace(loaded.stored.facts, created=to_second(self._clock())))
+
+    def _kept(self, key: GalleryKey, facts: Facts) -> ProtectionTerms:
+        """A new key, durable when this returns."""
         with (
             self._files.lock()
         ):  # a change of the master key waits: it must find this key, or not see it wrapped by the old one

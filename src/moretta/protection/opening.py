@@ -22,6 +22,9 @@ class GalleryKey(Protocol):
     def open(self, sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
         """As `core.protection.ScoreOpener.open`; the floor was checked before."""
 
+    def successor(self) -> "GalleryKey":
+        """As `KeyHolder.successor`. Raises `RequestInvalid` where the scheme does not pack."""
+
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         """As `core.key_service.KeyHolder.pack`. Raises `RequestInvalid` where the scheme does not pack."""
 

@@ -44,7 +44,7 @@ def answering(tmp_path: Path) -> Answering:
 
 
 def test_there_are_as_many_kinds_as_calls() -> None:
-    assert len(KINDS) == len(set(KINDS)) == 18
+    assert len(KINDS) == len(set(KINDS)) == 19
 
 
 @pytest.mark.parametrize("role", ["node-eu", "party-us", "keyd", "", "SERVE"])
@@ -170,6 +170,7 @@ def remote_calls(link: LinkClient) -> list[Callable[[], object]]:
         service.master_keys,
         lambda: holder.create(Scheme.PLAIN, "m", 8, 0.3),
         lambda: holder.terms("gk_0"),
+        lambda: holder.successor("gk_0"),
         lambda: holder.open(sealed, OpenTerms(0.3)),
         lambda: holder.pack("gk_0", [bytes(4)]),
         lambda: holder.repack("gk_0", [(bytes(4), [0])]),

@@ -42,6 +42,9 @@ class FakeKey:
     def open(self, sealed: SealedScores, terms: OpenTerms) -> list[Opened]:
         return [Opened(int(row), 1) for row in sealed.rows[: terms.limit]]
 
+    def successor(self) -> GalleryKey:
+        return type(self)(self._content + b"'")
+
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         return b"|".join(payloads)
 

@@ -3,6 +3,7 @@
 Belongs here: the gallery key's implementation. Does not belong here: kernels, comparing, where keys are stored.
 """
 
+import hmac
 import os
 from collections.abc import Sequence
 
@@ -21,7 +22,7 @@ from moretta.protection.he.seal import SealKey
 from moretta.protection.he.transforms import with_quotients
 from moretta.protection.opening import GalleryKey
 from moretta.protection.plain.vectors import vector_bytes
-from moretta.protection.quantise import HE_GALLERY_SCALE, HE_PROBE_SCALE, quantised
+from moretta.protection.quantise import HE_GALLERY_SCALE, HE_PROBE_SCALE, Integers, quantised
 from moretta.protection.rotation import SEED_BYTES, turned_over, unrotated
 from moretta.protection.terms import check_sealed, read_secret, sealed_secret
 
@@ -73,6 +74,11 @@ class HeKey:
         scores = np.concatenate((slots, opened_scores(single, self._secret_points)))
         return matches(scores * np.float64(1 / _SCORE_SCALE), sealed.rows, sealed.counted, terms)
 
+    def successor(self) -> "HeKey":
+        """As `KeyHolder.successor`: the same rotation, another secret key of SEAL."""
+        seal_key = SealKey.new()
+        return HeKey(self.dimension, self._seed, seal_key.new_public_key(), seal_key)
+
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         """As `KeyHolder.pack`. Raises `ProbeRejected`, `RequestInvalid`."""
         check_count(len(payloads))
@@ -88,7 +94,7 @@ class HeKey:
         other = self._checked(new)
         references = references_of(payloads, self.dimension, self._secret_points)
         public_key, issued = PublicKey(other._public_key), []
-        for integers in turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed)):
+        for integers in self._moved(references, other):
             c0, c1 = public_key.encrypt(integers)
             issued.append(reference_bytes(c0[: self.dimension], c1))
         return issued
@@ -97,8 +103,7 @@ class HeKey:
         """As `KeyHolder.reissue_segment`; every reference keeps its slot. Raises `KeyRejected`, `ProbeRejected`."""
         other = self._checked(new)
         references = references_in(segment, self.dimension, self._secret_points)
-        moved = turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed))
-        return segment_of(moved, other._seal_key, self.dimension)
+        return segment_of(self._moved(references, other), other._seal_key, self.dimension)
 
     def reveal(self, reference: StoredReference) -> bytes:
         """The quantised vector, turned back. Raises `ProbeRejected`."""
@@ -107,6 +112,12 @@ class HeKey:
     def probe(self, reference: StoredReference) -> bytes:
         """The quantised vector at the scale of probes. Raises `ProbeRejected`."""
         return probe_bytes(quantised(self._turned_vector(reference), HE_PROBE_SCALE))
+
+    def _moved(self, references: Integers, other: "HeKey") -> Integers:
+        """References as they stand under another key; under the same rotation they are the same numbers, never rounded again."""
+        if hmac.compare_digest(self._seed, other._seed):
+            return references
+        return turned(references, lambda vectors: turned_over(vectors, self._seed, other._seed))
 
     def _turned_vector(self, reference: StoredReference) -> npt.NDArray[np.float64]:
         """The one vector, of unit norm, under the rotation."""

@@ -4,6 +4,7 @@ Belongs here: the gallery key's implementation, and reading scores that are not 
 """
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -48,6 +49,10 @@ class PlainKey:
         """As `ScoreOpener.open`."""
         check_sealed(sealed, Scheme.PLAIN)
         return open_cosines(sealed, terms)
+
+    def successor(self) -> NoReturn:
+        """Raises `RequestInvalid`: this scheme does not pack."""
+        raise does_not_pack(Scheme.PLAIN)
 
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         """Raises `RequestInvalid`: this scheme does not pack."""

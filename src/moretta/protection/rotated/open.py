@@ -5,6 +5,7 @@ Belongs here: the gallery key's implementation, and changing the rotation. Does 
 
 import os
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -49,6 +50,10 @@ class RotatedKey:
         """As `ScoreOpener.open`."""
         check_sealed(sealed, Scheme.ROTATED)
         return open_cosines(sealed, terms)
+
+    def successor(self) -> NoReturn:
+        """Raises `RequestInvalid`: this scheme does not pack."""
+        raise does_not_pack(Scheme.ROTATED)
 
     def pack(self, payloads: Sequence[bytes]) -> bytes:
         """Raises `RequestInvalid`: this scheme does not pack."""

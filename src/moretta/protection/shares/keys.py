@@ -79,6 +79,10 @@ class SharesKey:
         found = sealed.rows[decisions(sealed.payload, sealed.rows.size) & sealed.counted]
         return [Opened(int(row), 1) for row in np.sort(found)[: max(0, terms.limit)]]
 
+    def successor(self) -> NoReturn:
+        """Raise `RequestInvalid`: shares are not packed."""
+        raise RequestInvalid("expected a scheme with packed segments (`he`); `shares` has none")
+
     def pack(self, payloads: Sequence[bytes]) -> NoReturn:
         """Raise `RequestInvalid`: shares are not packed."""
         raise RequestInvalid("expected a scheme with packed segments (`he`); `shares` has none")

@@ -16,7 +16,7 @@ from moretta.core.recognition_store import PackedSegment
 from moretta.use_cases.recognition import acts, packing
 from moretta.use_cases.recognition.leftovers import Made, sweep, undone_on_failure
 from moretta.use_cases.recognition.means import Means, Region
-from moretta.use_cases.recognition.new_key import new_key
+from moretta.use_cases.recognition.new_key import new_key, successor
 from moretta.use_cases.recognition.results import OnStep, StepProgress
 from moretta.use_cases.recognition.thresholds import SHIPPED
 
@@ -32,24 +32,46 @@ def reissue(means: Means, company_id: str, collection_id: str, on_step: OnStep |
     means.guard.on(collection, Action.REISSUE)
     if collection.scheme is Scheme.SHARES:
         raise RequestInvalid("a collection of scheme shares cannot be reissued: refresh its shares instead")
-    card = _card_of(means, collection)
-    with means.locks.of(collection_id):
+    return _moved(means, region, collection, _card_of(means, collection), "reissue", on_step)
+
+
+def succeed(means: Means, company_id: str, collection_id: str) -> Collection:
+    """The collection under a successor of its key (see `KeyHolder.successor`): the old key is destroyed, nothing is rounded.
+
+    What was packed under the old key then opens no more, wherever copies of it lie. A part of erasing: no policy is asked.
+
+    Raises:
+        NotFound: it is deleted, or is being deleted.
+        RequestInvalid: its references are not packed.
+        Conflict: it changed meanwhile, or is being given another key; nothing has changed here.
+    """
+    region, collection = means.opened(company_id, collection_id)
+    return _moved(means, region, collection, None, "succeed", None)
+
+
+def _moved(
+    means: Means, region: Region, collection: Collection, card: EmbedderCard | None, why: str, on_step: OnStep | None
+) -> Collection:
+    """All references under another key, in one transaction."""
+    with means.locks.of(collection.collection_id):
         packing.settle_removed(means, region, collection)
         with switching(means, region, collection, card) as (present, terms, made):
             payloads = _payloads(region, present, terms.key_id, on_step)
             segments = _segments(means, region, present, terms.key_id, on_step, made)
             means.checkpoint("reissue:before")
-            told = acts.key_changed(means.clock, present, terms.key_id, "reissue")
+            told = acts.key_changed(means.clock, present, terms.key_id, why)
             region.store.reissue(present, terms.key_id, payloads, segments, entries=[told])
             means.checkpoint("reissue:committed")
-        return finish(means, region, company_id, collection_id)
+        return finish(means, region, collection.company_id, collection.collection_id)
 
 
 @contextmanager
 def switching(
-    means: Means, region: Region, collection: Collection, card: EmbedderCard
+    means: Means, region: Region, collection: Collection, card: EmbedderCard | None
 ) -> Iterator[tuple[Collection, ProtectionTerms, Made]]:
     """A new key, and the collection with its writes held back until the block ends; what was made is deleted where it fails.
+
+    `card`: the model that the key is for; None: the key is the successor of the present one.
 
     The key is announced before the collection says that it changes, so that a recovery can tell a change that goes on from one
     that died.
@@ -58,7 +80,10 @@ def switching(
         Conflict: another change of key is under way.
     """
     with undone_on_failure(means, region) as made:
-        terms = new_key(means, region, collection.scheme, card, made)
+        if card is None:
+            terms = successor(means, region, collection.key_id, made)
+        else:
+            terms = new_key(means, region, collection.scheme, card, made)
         present = region.store.collection(collection.company_id, collection.collection_id)
         if present.state is not CollectionState.ACTIVE:
             raise Conflict("the collection is being given a new key already; try again when that is done")
