@@ -23,10 +23,11 @@ def opened(
     trio: Trio | None = None,
     database: str | None = None,
     backup_days: int | None = None,
+    master_key_days: int = 0,
 ) -> Iterator[tuple[Rights, rig.Place]]:
     """Rights, and the place that they are over; opened again, it finds what was there."""
     with rig.opened(root, checkpoint=checkpoint, trio=trio, database=database) as place:
-        yield rights_over(place.means, backup_days=backup_days), place
+        yield rights_over(place.means, backup_days=backup_days, master_key_days=master_key_days), place
 
 
 def trust_of(place: rig.Place) -> Trust:

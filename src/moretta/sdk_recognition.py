@@ -309,7 +309,8 @@ class Recogniser:
                 executor = start_executor(self._settings, workers=self._workers)
                 stack.callback(executor.close)
                 means = stack.enter_context(opened_means(self._settings, deployment.engine, executor.faces))
-                rights = rights_over(means, backup_days=self._settings.backup_days)
+                days, every = self._settings.backup_days, self._settings.master_key_days
+                rights = rights_over(means, backup_days=days, master_key_days=every)
                 self._opened = _Parts(
                     Recognition(means),
                     rights,

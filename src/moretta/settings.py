@@ -89,6 +89,14 @@ class Settings(BaseSettings):
         description="How many days you keep backups of databases and blobs: erasure certificates tell until when. Left out: they "
         "say that it is not known.",
     )
+    master_key_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Once somebody was erased, `serve` changes the region's master key when the last such change is so many days "
+        "back, and destroys the old one: backups made before then open for nobody, so make one after each change. 0: never; "
+        "`moretta master-keys change` does it by hand. Only where no other deployment shares the keys: it would lose its own.",
+    )
     drill_interval_h: float = Field(
         24.0,
         ge=0,

@@ -31,6 +31,7 @@ from moretta.wiring.recognition import opened_means
 from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.retention import retention_over
 from moretta.wiring.rights import rights_over
+from moretta.wiring.scheduled_keys import changing_master_keys
 from moretta.wiring.service import Deployment, opened
 from moretta.wiring.statistics import statistics_over
 from moretta.wiring.streams.streams import Streams
@@ -63,7 +64,8 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
                 services = _services(settings, deployment, executor, means, streams)
                 callbacks = callbacks_over(means, settings, deployment.engine, deployment.company_id)
                 keeping = Housekeeping({**_chores(services), "drill": drills_of(means, settings)})
-                with closing(streams), keeping, delivering(callbacks):
+                keys_changing = changing_master_keys(means, settings)
+                with closing(streams), keeping, delivering(callbacks), keys_changing:
                     yield Serving(services, _first_key(deployment))
         finally:
             if loop is not None:
@@ -74,7 +76,7 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
 def _services(
     settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means, streams: Streams | None = None
 ) -> Services:
-    rights = rights_over(means, backup_days=settings.backup_days)
+    rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
     consents = consents_of(means, settings, rights)
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.

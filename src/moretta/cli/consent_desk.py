@@ -66,7 +66,7 @@ def opened_consent_desk() -> Iterator[ConsentDesk]:
         closing(LazyWorker(settings)) as worker,
         opened_means(settings, deployment.engine, worker) as means,
     ):
-        rights = rights_over(means, backup_days=settings.backup_days)
+        rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
         yield ConsentDesk(consents_of(means, settings, rights), deployment.company_id)
 
 

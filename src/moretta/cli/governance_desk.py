@@ -53,7 +53,9 @@ def opened_governance() -> Iterator[GovernanceDesk]:
         closing(LazyWorker(settings)) as worker,
         opened_means(settings, deployment.engine, worker) as means,
     ):
-        retention = retention_over(means, rights_over(means, backup_days=settings.backup_days))
+        retention = retention_over(
+            means, rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
+        )
         governance = Governance(retention, Incidents(means), GovernanceDocuments(means, settings))
         yield GovernanceDesk(governance, deployment.company_id, means.clock)
 

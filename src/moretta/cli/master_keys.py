@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from moretta.keys.rotation import SETTLE_S
+from moretta.keys.rotation import settling_s
 from moretta.settings import Settings
 from moretta.wiring.master_keys import change_of_master_key, listed_master_keys
 
@@ -31,18 +31,22 @@ def change(
         bool, typer.Option(help="Make another key even where a change was begun and not finished.")
     ] = False,
     settle_s: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, help="Longest time, in seconds, for which a request may hold a key that it has not stored."
+            min=0,
+            help="Longest time, in seconds, for which a request may hold a key that it has not stored. Left out: what the "
+            "settings allow a request.",
         ),
-    ] = SETTLE_S,
+    ] = None,
 ) -> None:
     """Wrap every key under a new master key while the service goes on, then destroy the old one.
 
     Cut off at any point, it goes on where it was when it is run again. Regions whose keys are in the same place change together.
     """
+    settings = Settings()
+    settle_s = settling_s(settings.time_limit_s) if settle_s is None else settle_s
     typer.echo(f"This takes at least {settle_s:g} s: until no request can hold a key of the old kind.", err=True)
-    done = change_of_master_key(Settings(), region, anew=anew, settle_s=settle_s)
+    done = change_of_master_key(settings, region, anew=anew, settle_s=settle_s)
     typer.echo(
         f"{done.active} is active; {done.rewrapped} keys were wrapped anew, {len(done.destroyed)} master keys destroyed."
     )

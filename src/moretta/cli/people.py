@@ -87,7 +87,7 @@ def opened_office() -> Iterator[Office]:
             if number:
                 deployment.meter.record(endpoint, status, deployment.company_id, number)
 
-        rights = rights_over(means, backup_days=settings.backup_days)
+        rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
         yield Office(Recognition(means), deployment.company_id, settings.limits, count, rights, means.guard)
 
 

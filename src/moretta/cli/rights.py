@@ -60,7 +60,11 @@ def _opened() -> Iterator[_Desk]:
         opened_means(settings, deployment.engine, worker) as means,
     ):
         callbacks = partial(callbacks_over, means, settings, deployment.engine, deployment.company_id)
-        yield _Desk(rights_over(means, backup_days=settings.backup_days), deployment.company_id, callbacks)
+        yield _Desk(
+            rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days),
+            deployment.company_id,
+            callbacks,
+        )
 
 
 @app.command("list")

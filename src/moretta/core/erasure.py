@@ -203,7 +203,9 @@ class Erasure:
 class ErasureCertificate:
     """What is certified. `supersedes`: the SHA-256 (hexadecimal) of the certificate before, which a late node made outdated.
 
-    `backups`: until when backups may hold sealed copies, in words; `software` and `models`: name and version or digest each.
+    `backups`: until when backups may hold sealed copies that open, in words; `backups_expire_at`, `backups_shredded_by`: when the
+    operator deletes them, and by when nobody can open what they hold of the person, each None where it is not set; `software` and
+    `models`: name and version or digest each.
     """
 
     certificate_id: str
@@ -228,6 +230,7 @@ class ErasureCertificate:
     negative_search: NegativeSearch
     software: tuple[tuple[str, str], ...]
     models: tuple[tuple[str, str], ...]
+    backups_shredded_by: str | None = None
 
     def fields(self) -> dict[str, object]:
         """The certificate as JSON, without the log's proof and the signature. What the log commits to is its canonical form."""
@@ -257,7 +260,11 @@ class ErasureCertificate:
                 for one in self.stores
             ],
             "destroyed_keys": list(self.destroyed_keys),
-            "backups": {"expire_at": self.backups_expire_at, "statement": self.backups},
+            "backups": {
+                "expire_at": self.backups_expire_at,
+                "shredded_by": self.backups_shredded_by,
+                "statement": self.backups,
+            },
             "exceptions": [{"store": one.store, "reason": one.reason, "until": one.until} for one in self.exceptions],
             "negative_search": {
                 "probes": self.negative_search.probes,

@@ -18,9 +18,15 @@ from moretta.keys.wrapped import master_key_of
 # A writer may have wrapped a key just before the change and commit it after we have looked. A transaction that enrols lasts
 # milliseconds, a request at most `MORETTA_TIME_LIMIT_S` (300 s), and none holds a fresh wrapped key for longer than that.
 SETTLE_S = 330.0
+_SPARE_S = 30.0
 _PAGE = 500
 # Writers wrap under the new key since it was made; a pass finds leftovers once, or twice if it lost a race for one.
 _PASSES = 10
+
+
+def settling_s(request_s: float) -> float:
+    """How long to wait, in seconds, where a request lasts at most `request_s`."""
+    return max(SETTLE_S, request_s + _SPARE_S)
 
 
 class WrappedKeys(Protocol):

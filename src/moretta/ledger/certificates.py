@@ -45,6 +45,9 @@ def verify_certificate(content: bytes, trust: Trust) -> Verified:
         if left == []
         else f"{len(left) if isinstance(left, list) else 'some'} exceptions are named; read them",
     ]
+    backups = body.get("backups")
+    if isinstance(backups, Mapping) and isinstance(backups.get("statement"), str):
+        statements.append(f"of backups it says: {backups['statement']}")
     return Verified(CERTIFICATE_TYPE, key, tuple(statements))
 
 

@@ -32,7 +32,7 @@ _number = BigInteger().with_variant(Integer(), "sqlite")
 # Ids sort by their bytes on every server, so that paging goes the same way everywhere.
 _id = String().with_variant(String(collation="C"), "postgresql")
 
-# Facts about this deployment: so far only its own random company id.
+# Facts about this deployment: its own random company id, and how far changes of the master key are (`key_changes`).
 deployment = Table(
     "deployment",
     service_metadata,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import Conflict, RequestInvalid
 from moretta.core.key_service import KeyHolder, KeyService
 from moretta.keys.file import FileKeyService
 from moretta.keys.remote import RemoteKeyHolder, RemoteKeyService
@@ -27,6 +27,8 @@ from moretta.wiring.regions_file import folder_in
 
 KEYD_ROLE = "keyd"
 MASTER_KEYS, GALLERY_KEYS = "keys", "gallery-keys"
+# Held in every database whose keys change: two changes at once could destroy a key that a writer of the other still wraps under.
+KEY_CHANGE_LOCK = "master-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Keys:
     service: KeyService
     holder: KeyHolder
     rewrap_gallery_keys: Callable[[], int]
+
+
+def key_is_being_changed() -> Conflict:
+    """What to raise where another process holds `KEY_CHANGE_LOCK`."""
+    return Conflict("the master key is being changed by another process; wait until that is done")
 
 
 @contextmanager

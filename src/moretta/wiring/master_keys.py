@@ -14,14 +14,15 @@ from moretta.core.clock import utc_now
 from moretta.core.errors import RequestInvalid
 from moretta.core.ledger import EntryKind
 from moretta.keys.envelope import Envelope
-from moretta.keys.rotation import SETTLE_S, MasterKeyChange, change_master_key
+from moretta.keys.rotation import MasterKeyChange, change_master_key, settling_s
 from moretta.settings import Settings
+from moretta.storage.alone import alone_in_all
 from moretta.storage.database import open_database
 from moretta.storage.ledger.store import SqlLedger
 from moretta.storage.recognition.store import SqlRecognitionStore
 from moretta.use_cases.recognition.acts import entry
 from moretta.wiring.database import database_place
-from moretta.wiring.key_holding import Keys, opened_keys
+from moretta.wiring.key_holding import KEY_CHANGE_LOCK, Keys, key_is_being_changed, opened_keys
 from moretta.wiring.ledgers import rewrap_signing_keys_in
 from moretta.wiring.regions_file import RegionPlan, RegionsPlan, folder_in, local_plan, read_regions
 from moretta.wiring.service import DATABASE_NAME
@@ -41,11 +42,14 @@ def listed_master_keys(settings: Settings, region: str | None) -> tuple[tuple[st
 
 
 def change_of_master_key(
-    settings: Settings, region: str | None, *, anew: bool = False, settle_s: float = SETTLE_S
+    settings: Settings, region: str | None, *, anew: bool = False, settle_s: float | None = None
 ) -> MasterKeyChange:
     """Change the master key of a region, and with it of every region whose keys are in the same place.
 
+    `settle_s`: as `keys.rotation.change_master_key`; None: as the longest request of the settings asks for.
+
     Raises:
+        Conflict: another process changes it.
         RequestInvalid: no such region with a database.
         KeyUnusable, NodeUnavailable, StorageUnusable: its keys or a database cannot be used.
     """
@@ -56,6 +60,8 @@ def change_of_master_key(
         opened = [stack.enter_context(_opened(plan, found)) for found in sharing]
         service = opened[0].service
         engines = [stack.enter_context(_engine(_database(settings, found))) for found in sharing]
+        if not stack.enter_context(alone_in_all(engines, KEY_CHANGE_LOCK)):
+            raise key_is_being_changed()
         stores = [stack.enter_context(closing(SqlRecognitionStore(engine, Envelope(service)))) for engine in engines]
         rewraps: list[Callable[[], int]] = [keys.rewrap_gallery_keys for keys in opened]
         rewraps += [partial(rewrap_signing_keys_in, engine, service) for engine in engines]
@@ -67,7 +73,7 @@ def change_of_master_key(
             stores,
             lambda: sum(rewrap() for rewrap in rewraps),
             anew=anew,
-            settle_s=settle_s,
+            settle_s=settling_s(settings.time_limit_s) if settle_s is None else settle_s,
         )
         _tell(logs, {"step": "done", "new": change.active})
         return change

@@ -9,7 +9,8 @@ A region is opened when it is first used, so that one whose database is down doe
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from moretta.core.gallery import GalleryNode
 from moretta.core.key_service import KeyService
 from moretta.core.recognition import Collection
 from moretta.keys.envelope import Envelope
-from moretta.keys.rotation import SETTLE_S, change_master_key
+from moretta.keys.rotation import SETTLE_S, MasterKeyChange, change_master_key, settling_s
 from moretta.settings import Settings
+from moretta.storage.alone import alone_in_all
 from moretta.storage.blobs.opening import open_blobs
 from moretta.storage.consents.store import SqlConsentStore
 from moretta.storage.database import open_database
@@ -38,7 +40,7 @@ from moretta.storage.rights.requests import SqlRightsStore
 from moretta.storage.subjects.store import SqlSubjectAccessStore
 from moretta.use_cases.recognition.means import Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
-from moretta.wiring.key_holding import Keys, opened_keys
+from moretta.wiring.key_holding import KEY_CHANGE_LOCK, Keys, key_is_being_changed, opened_keys
 from moretta.wiring.ledgers import ledger_in, rewrap_signing_keys_in
 from moretta.wiring.node import allow_many_files, warm_in_background
 from moretta.wiring.pinning import Announcements, Pin, PinnedBlobs, pinned_store
@@ -129,6 +131,44 @@ class Regions(Mapping[str, Region]):
     def engine_of(self, name: str) -> Engine:
         """The database of a region; closed with the region. Raises as `regions[name]` does."""
         return self._found(name).engine
+
+    def sharing_keys(self) -> tuple[tuple[str, ...], ...]:
+        """The names of all regions, those together whose keys lie in the same place: they change their master key together."""
+        groups: dict[str | None, list[str]] = {}
+        for name in self._plan.homes():
+            groups.setdefault(self._plan.regions[name].keys, []).append(name)
+        return tuple(tuple(names) for names in groups.values())
+
+    def master_keys(self, name: str) -> tuple[str, ...]:
+        """The ids of a region's master keys, the oldest first and the active one last."""
+        service = self._found(name).keys.service
+        active = service.active()
+        return (*(one for one in service.master_keys() if one != active), active)
+
+    def change_master_key(
+        self, names: Sequence[str], *, anew: bool = False, sleep: Callable[[float], None] = time.sleep
+    ) -> MasterKeyChange:
+        """Change the master key of regions that share it, all of them named (see `sharing_keys`); as `change_master_key`.
+
+        Raises:
+            Conflict: another process changes it.
+        """
+        sharing = [self._found(name) for name in names]
+        service: KeyService = sharing[0].keys.service
+        with alone_in_all([one.engine for one in sharing], KEY_CHANGE_LOCK) as held:
+            if not held:
+                raise key_is_being_changed()
+            return change_master_key(
+                service,
+                Envelope(service),
+                [one.store for one in sharing],
+                lambda: sum(
+                    one.keys.rewrap_gallery_keys() + rewrap_signing_keys_in(one.engine, service) for one in sharing
+                ),
+                anew=anew,
+                settle_s=self._settle_s,
+                sleep=sleep,
+            )
 
     def close(self) -> None:
         """Close what was opened. Idempotent."""
@@ -222,20 +262,8 @@ class Regions(Mapping[str, Region]):
 
     def _change_master_key(self, name: str) -> str:
         """Change the master key of a region, and with it of every region whose keys lie in the same place."""
-        keys = self._plan.regions[name].keys
-        sharing = [self._found(one) for one in self._plan.homes() if self._plan.regions[one].keys == keys]
-        service: KeyService = self._found(name).keys.service
-        change = change_master_key(
-            service,
-            Envelope(service),
-            [one.store for one in sharing],
-            lambda: sum(
-                one.keys.rewrap_gallery_keys() + rewrap_signing_keys_in(one.engine, service) for one in sharing
-            ),
-            anew=True,
-            settle_s=self._settle_s,
-        )
-        return change.active
+        sharing = next(names for names in self.sharing_keys() if name in names)
+        return self.change_master_key(sharing, anew=True).active
 
 
 @contextlib.contextmanager
@@ -256,7 +284,10 @@ def opened_regions(
     plan = local_plan(settings.data_dir) if file is None else read_regions(file)
     allow_many_files()
     own = engine if file is None else None
-    regions = Regions(plan, settings.data_dir, own, open_parties, replicate=replicate, on_open=on_open)
+    settle_s = settling_s(settings.time_limit_s)
+    regions = Regions(
+        plan, settings.data_dir, own, open_parties, replicate=replicate, settle_s=settle_s, on_open=on_open
+    )
     try:
         if replicate:
             warm_in_background()

@@ -18,9 +18,15 @@ from moretta.wiring.consent_receipts import receipts_over
 
 
 def rights_over(
-    means: Means, *, backup_days: int | None = None, receipts: Receipts | None = None, batch: int = 100
+    means: Means,
+    *,
+    backup_days: int | None = None,
+    master_key_days: int = 0,
+    receipts: Receipts | None = None,
+    batch: int = 100,
 ) -> Rights:
     """Rights over these regions. `backup_days`: how long the operator keeps backups; None: certificates tell that nobody said.
+    `master_key_days`: see `RightsMeans`.
 
     `receipts`: left out, those of consent over the same regions. `batch`: see `RightsMeans`.
     """
@@ -32,6 +38,7 @@ def rights_over(
             models_of=models_of,
             receipts=receipts or receipts_over(means),
             backup_days=backup_days,
+            master_key_days=master_key_days,
             batch=batch,
         )
     )

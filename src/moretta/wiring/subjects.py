@@ -25,5 +25,5 @@ def own_pages(means: Means, settings: Settings) -> OwnPages:
     Raises:
         RequestInvalid: the origin in the settings is none.
     """
-    rights = rights_over(means, backup_days=settings.backup_days)
+    rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
     return own_pages_of(means, consents_of(means, settings, rights), rights)

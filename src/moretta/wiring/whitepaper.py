@@ -33,7 +33,7 @@ PURPOSE = {
     "consent_challenges": "What somebody is to sign once, within minutes, to consent: a random number, and for which notice.",
     "consent_events": "What became of each consent: its receipt's document without personal data, and where the log tells it.",
     "consents": "Who consented to which purpose, on which notice, and when; proof, age and guardian under the person's own key.",
-    "deployment": "This deployment's own random company id.",
+    "deployment": "This deployment's own random company id; until when those erased are in no backup that opens.",
     "egress_attempts": "Every attempt to report usage: when, where to, how it ended.",
     "egress_bytes": "The exact bytes of those attempts.",
     "egress_writes": "Which bytes belong to which attempt, in order.",

@@ -13,7 +13,7 @@ from moretta.core.protection import Scheme
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
 from moretta.keys.memory import MemoryKeyService
-from moretta.keys.rotation import MasterKeyChange, WrappedKeys, change_master_key, rewrapped
+from moretta.keys.rotation import MasterKeyChange, WrappedKeys, change_master_key, rewrapped, settling_s
 
 
 class Killed(BaseException):
@@ -195,6 +195,11 @@ def test_a_crash_while_waiting_is_finished_by_the_next_run() -> None:
     assert len(service.master_keys()) == 2
     assert changed(service, rows).destroyed == (old,)
     assert all_open(envelope, rows, expected)
+
+
+@pytest.mark.parametrize(("request_s", "waits_s"), [(1.0, 330.0), (300.0, 330.0), (1800.0, 1830.0)])
+def test_a_change_waits_longer_than_any_request_may_last(request_s: float, waits_s: float) -> None:
+    assert settling_s(request_s) == waits_s
 
 
 def test_gallery_keys_are_wrapped_anew_before_the_old_master_key_goes(tmp_path: Path) -> None:

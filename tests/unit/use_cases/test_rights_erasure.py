@@ -326,6 +326,29 @@ def test_a_certificate_names_when_backups_expire_where_the_operator_says_so(tmp_
         assert from_second(expires) - from_second(str(completed)) == timedelta(days=30)
 
 
+@pytest.mark.parametrize(("scheme", "packed"), [(Scheme.PLAIN, False), (Scheme.HE, True)])
+def test_a_certificate_says_by_when_backups_open_for_nobody_or_what_the_operator_must_do(
+    tmp_path: Path, scheme: Scheme, packed: bool
+) -> None:
+    with rights_rig.opened(tmp_path / "on", master_key_days=7) as (rights, place):
+        _, anna = enrolled(place, scheme, packed=False)
+        document = rights.erase(rig.COMPANY, anna).certificate.document
+        told = rights_rig.fields(document)
+        backups, completed = told["backups"], told["completed_at"]
+        by = backups["shredded_by"]  # type: ignore[index]
+        assert from_second(by) - from_second(str(completed)) == timedelta(days=8)
+        statement = backups["statement"]  # type: ignore[index]
+        assert by in statement and "key.changed" in statement and ("packed templates" in statement) is packed
+        assert f"of backups it says: {statement}" in rights_rig.verified(place, document).statements
+    with rights_rig.opened(tmp_path / "off") as (rights, place):
+        _, anna = enrolled(place, scheme, packed=False)
+        backups = rights_rig.fields(rights.erase(rig.COMPANY, anna).certificate.document)["backups"]
+        assert backups["shredded_by"] is None  # type: ignore[index]
+        statement = backups["statement"]  # type: ignore[index]
+        assert "moretta master-keys change" in statement
+        assert ("moretta collections reissue" in statement) is packed
+
+
 def test_what_a_backup_holds_of_an_erased_person_opens_until_the_master_key_is_changed_and_never_after(
     tmp_path: Path,
 ) -> None:

@@ -6,18 +6,14 @@ What two sessions of a site spend is not added up (`core.accounting.spent`), sin
 at the same time would be about the same people.
 """
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 
 from moretta.core.errors import Conflict
-from moretta.storage.database import is_postgresql
-from moretta.storage.postgresql import advisory_key, postgresql_told
-from moretta.storage.sqlite import lock_path, open_lock_file
+from moretta.storage.alone import alone
 
 
 @contextmanager
@@ -29,37 +25,10 @@ def watched_alone(engine: Engine, company_id: str, site: str) -> Iterator[None]:
     """
     # A site's name has no slash (`core.site`); the name of a company is not fit for a file's.
     name = "watching-" + hashlib.sha256(f"{company_id}/{site}".encode()).hexdigest()[:32]
-    with _server_lock(engine, name) if is_postgresql(engine) else _file_lock(engine, name):
-        yield
-
-
-@contextmanager
-def _file_lock(engine: Engine, name: str) -> Iterator[None]:
-    descriptor = open_lock_file(lock_path(engine, name))
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _taken() from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _server_lock(engine: Engine, name: str) -> Iterator[None]:
-    with postgresql_told():
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # For hours: the pool may put another connection in its place, and the lock goes with this one.
-        connection.detach()
-    try:
-        with postgresql_told():
-            held = connection.execute(select(func.pg_try_advisory_lock(advisory_key(name)))).scalar_one()
+    with alone(engine, name) as held:
         if not held:
             raise _taken()
         yield
-    finally:
-        connection.close()
 
 
 def _taken() -> Conflict:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from moretta.core.clock import to_second
 from moretta.core.erasure import Erasure, ErasureCertificate, NegativeSearch
 from moretta.core.ledger import EntryKind, LogEntry, content_commitment
+from moretta.core.protection import Scheme
 from moretta.core.signing import signed_document
 from moretta.core.usage import canonical_json
 from moretta.use_cases.recognition.acts import by_whom
@@ -24,10 +25,27 @@ _SCOPE = "everything that this deployment keeps about one person of one collecti
 _SCOPE_WITH_COLLECTION = (
     "everything that this deployment keeps about one person of one collection, erased with the whole collection"
 )
-_BACKUPS = (
-    "backups that were made before may hold the person's data as ciphertext together with its wrapped key: they can be read with "
-    "the region's master key until they expire or that master key is changed, whichever is first"
+_HOLD = "backups that were made before may hold the person's data as ciphertext together with its wrapped key: "
+_BY_HAND = (
+    "they can be read with the region's master key until they expire or that master key is changed (`moretta master-keys "
+    "change`), whichever is first"
 )
+_PACKED_BY_HAND = (
+    "; packed templates in them stand under the collection's key, and can be read with it until that is renewed "
+    "(`moretta collections reissue`)"
+)
+_SCHEDULED = (
+    "while the service runs, it changes the region's master key and destroys the old one by {by}; from then on the key holder "
+    "opens nothing of the person. An entry key.changed of the log (change master-key, step done) whose begun_at is later than "
+    "completed_at tells that it was done. Copies of the key holder's own folder or token from before would open them still"
+)
+_PACKED_SCHEDULED = (
+    "; the key of the collection, under which packed templates stand in them, is destroyed with it where left of that entry "
+    "is 0"
+)
+_SHARES = "; shares of the templates stand in the backups of three parties, which only their expiry ends"
+# A round each quarter of an hour, minutes until no request can hold the old key, the wrapping of every key, and a night's outage.
+_SPARE = timedelta(days=1)
 
 
 def certified(means: RightsMeans, region: Region, erasure: Erasure) -> None:
@@ -77,6 +95,9 @@ def _certificate(means: RightsMeans, region: Region, erasure: Erasure) -> Erasur
     completed_at = erasure.completed_at or means.recognition.clock()
     found = erasure.findings
     expire = None if means.backup_days is None else to_second(completed_at + timedelta(days=means.backup_days))
+    shredded = (
+        to_second(completed_at + timedelta(days=means.master_key_days) + _SPARE) if means.master_key_days else None
+    )
     return ErasureCertificate(
         certificate_id=erasure.certificate_id,
         revision=erasure.revision,
@@ -95,12 +116,21 @@ def _certificate(means: RightsMeans, region: Region, erasure: Erasure) -> Erasur
         stores=found.outcomes,
         destroyed_keys=(erasure.key_fingerprint,) if erasure.key_fingerprint else (),
         backups_expire_at=expire,
-        backups=_BACKUPS,
+        backups=_backups(erasure.scheme, shredded),
+        backups_shredded_by=shredded,
         exceptions=found.remainders,
         negative_search=found.negative_search or NegativeSearch(0, 0, "no probe was compared"),
         software=means.software,
         models=means.models_of(erasure.model_id),
     )
+
+
+def _backups(scheme: str, shredded_by: str | None) -> str:
+    """What is known of backups from before, in words."""
+    said = _HOLD + (_BY_HAND if shredded_by is None else _SCHEDULED.format(by=shredded_by))
+    if scheme == Scheme.HE:
+        said += _PACKED_BY_HAND if shredded_by is None else _PACKED_SCHEDULED
+    return said + (_SHARES if scheme == Scheme.SHARES else "")
 
 
 def _before(region: Region, erasure: Erasure) -> str | None:

@@ -35,6 +35,7 @@ class RightsMeans:
 
     `software` is this program's name and version or digest; `models_of` names the files behind a model id, each with its digest.
     `receipts`: what proves the events of a consent. `backup_days`: how long the operator keeps backups; None: not told.
+    `master_key_days`: how many days after an erasure the master key is changed at the latest; 0: by hand, if at all.
     `forgetters`: see `Forget`; doors add theirs. `batch`: how many of a collection are erased together; one probe of each is in
     memory, and each batch costs one search of all bytes of the database.
     """
@@ -44,6 +45,7 @@ class RightsMeans:
     software: Named
     models_of: Callable[[str], Named] = lambda model_id: (("model", model_id),)
     backup_days: int | None = None
+    master_key_days: int = 0
     receipts: Receipts = no_receipts
     forgetters: list[Forget] = field(default_factory=list)
     locks: Locks = field(default_factory=Locks)

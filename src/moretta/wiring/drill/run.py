@@ -97,7 +97,10 @@ def run_drill(
     home = means.region(region)
     subject, bystander = somebody(), somebody()
     own = replace(means, reader=DrillReader(subject, bystander), cards=(CARD,), brakes=Brakes(), guard=Guard(_POLICY))
-    recognition, rights = Recognition(own), rights_over(own, backup_days=settings.backup_days)
+    recognition, rights = (
+        Recognition(own),
+        rights_over(own, backup_days=settings.backup_days, master_key_days=settings.master_key_days),
+    )
     _clear(own, rights, home)
     named = [(name, engine) for name, engine in engines.items() if name == home.name]
     with _collection(recognition, rights, home, scheme) as collection:

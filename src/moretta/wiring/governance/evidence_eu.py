@@ -34,6 +34,7 @@ from moretta.wiring.governance.shown import (
     PROHIBITED,
     RECTIFIED,
     SEALED,
+    SHREDDED,
     STOPPED,
     SWEEP,
     TAMPERED,
@@ -161,8 +162,8 @@ EU_ROWS: tuple[EvidenceRow, ...] = (
         "Art. 17",
         "erasure without undue delay",
         "moretta.use_cases.rights.erase moretta.storage.recognition.persons",
-        (CERTIFIED, DRILLED, CRASH, OVERWRITTEN, by_log(EntryKind.ERASED), by_log(EntryKind.DRILL)),
-        "backups that were made outside of the software",
+        (CERTIFIED, DRILLED, SHREDDED, CRASH, OVERWRITTEN, by_log(EntryKind.ERASED), by_log(EntryKind.DRILL)),
+        "copies of the key holder's own folder or token; backups until the scheduled change of keys",
     ),
     row(
         GDPR,

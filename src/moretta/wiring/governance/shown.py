@@ -73,6 +73,10 @@ CERTIFIED = by_test(
     "unit/use_cases/test_rights_erasure", "test_an_erased_person_is_in_no_store_and_the_certificate_says_so"
 )
 DRILLED = by_test("flows/test_erasure_drill", "test_a_sound_deployment_holds_nothing_of_whom_it_erased")
+SHREDDED = by_test(
+    "flows/test_backups_shredded",
+    "test_a_backup_from_before_an_erasure_opens_until_the_scheduled_change_and_never_after",
+)
 ACCESS = by_test("doors/test_rights_flow", "test_access_hands_out_everything_that_is_kept_and_nothing_of_others")
 RECTIFIED = by_test("doors/test_rights_flow", "test_rectification_puts_words_right_and_a_wrong_face_with_a_receipt")
 STOPPED = by_test(
