@@ -20,7 +20,10 @@ def test_one_clip_is_hidden_four_ways_and_a_page_shows_them(
     assert [line.split(":")[0] for line in lines[:4]] == ["blur", "mosaic", "solid", "avatar"]
     assert all("0 of" in line.split("frames")[0] for line in lines[:4])
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert files == {"index.html", *(f"{method}{talking_clip.suffix}" for method in ("blur", "mosaic", "solid", "avatar"))}
+    assert files == {
+        "index.html",
+        *(f"{method}{talking_clip.suffix}" for method in ("blur", "mosaic", "solid", "avatar")),
+    }
     html = (tmp_path / "out" / "index.html").read_text()
     assert html.count("<video") == 4 and "http" not in html.replace("http-equiv", "")
 

@@ -30,9 +30,9 @@ from moretta.use_cases.recognition.results import (
     RecognisedTracks,
     Reenrolment,
     Search,
+    TrackProber,
     Verification,
 )
-from moretta.use_cases.recognition.tracks import TrackProber
 
 Attributes = Sequence[tuple[str, str]]
 Outcomes = list[Enrolled | FailureToEnrol]

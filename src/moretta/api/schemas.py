@@ -145,7 +145,8 @@ def job_view(job: Job, request_id: str, *, with_result: bool = True) -> JobView:
         expires_at=job.expires_at,
         progress=job.progress,
         result=cast(
-            Analysis | RedactionResult | ImportResult | RenewalResult | DeletionResult | None, job.result if with_result else None
+            Analysis | RedactionResult | ImportResult | RenewalResult | DeletionResult | None,
+            job.result if with_result else None,
         ),
         error=Problem.model_validate(error) if error is not None else None,
     )

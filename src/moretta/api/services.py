@@ -20,6 +20,7 @@ from moretta.core.policy import BUILT_IN, Policy
 from moretta.core.ports import Executor
 from moretta.core.published_log import PublishedLog
 from moretta.core.redaction import RedactionExecutor
+from moretta.core.streams import StreamDesk
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.retention import Retention
@@ -27,7 +28,6 @@ from moretta.use_cases.review.facade import Approvals, Reviews
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.statistics import Statistics
 from moretta.use_cases.subject import OwnPages
-from moretta.wiring.streams.streams import Streams
 
 # What a signed document proves; raises `ProofRejected` where it does not hold.
 VerifyDocument = Callable[[bytes], Verified]
@@ -199,7 +199,7 @@ class Services:
     subjects: OwnPages | None = None
     subject_origin: str | None = None
     rights: Rights | None = None
-    streams: Streams | None = None
+    streams: StreamDesk | None = None
     verify: VerifyDocument | None = None
     statistics: StatisticsOf | None = None
     photo_link_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -143,7 +143,12 @@ def live_view(live: LiveSite) -> LiveView:
 def alarm_view(alarm: Alarm) -> AlarmView:
     """As the API shows it."""
     return AlarmView(
-        site=alarm.site, time=alarm.time, kind=alarm.kind, place=alarm.place, value=alarm.value, threshold=alarm.threshold
+        site=alarm.site,
+        time=alarm.time,
+        kind=alarm.kind,
+        place=alarm.place,
+        value=alarm.value,
+        threshold=alarm.threshold,
     )
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from moretta.core.cameras import CameraHealth, CameraState, WatchReceipt
+from moretta.core.streams import Stream, StreamState
 from moretta.wiring.site_file import SiteForm
-from moretta.wiring.streams.streams import Stream, StreamState
 
 Source = Annotated[str, Field(min_length=1, max_length=2000)]
 

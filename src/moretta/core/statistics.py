@@ -77,9 +77,7 @@ class MeasureTerms:
 MEASURES: Mapping[Measure, MeasureTerms] = MappingProxyType(
     {
         Measure.PASSERS: MeasureTerms(Subject.ZONE, ("count",), 1, "people", "came into the zone"),
-        Measure.VISITS: MeasureTerms(
-            Subject.ZONE, ("count",), 1, "visits", "of at least the zone's least stay"
-        ),
+        Measure.VISITS: MeasureTerms(Subject.ZONE, ("count",), 1, "visits", "of at least the zone's least stay"),
         Measure.DWELL: MeasureTerms(
             Subject.ZONE,
             ("0-5", "5-15", "15-30", "30-60", "60-120", "120-300", "300+"),

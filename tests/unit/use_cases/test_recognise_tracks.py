@@ -30,8 +30,7 @@ from moretta.protection.schemes import protector
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.brakes import PER_SUBJECT, Brakes, Rate, TokenBuckets
-from moretta.use_cases.recognition.results import RecognisedTracks
-from moretta.use_cases.recognition.tracks import MAX_PERSONS
+from moretta.use_cases.recognition.results import MAX_PERSONS, RecognisedTracks
 
 TRACKING = "a" * 64
 

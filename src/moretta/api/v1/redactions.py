@@ -28,7 +28,7 @@ from moretta.core.keys import ApiKeyInfo
 from moretta.core.keys import Scope as KeyScope
 from moretta.core.redaction import Method, RedactionRequest, Scope, SoundTreatment
 from moretta.sdk_redaction import chosen_tracks, new_seed, parse_method, parse_sound
-from moretta.use_cases.recognition.tracks import MAX_PERSONS
+from moretta.use_cases.recognition.results import MAX_PERSONS
 from moretta.use_cases.redaction.persons import ChosenPersons, chosen_persons
 
 # A redaction reads a video three times and writes it: it becomes a job from a quarter of the bytes at which an analysis does.

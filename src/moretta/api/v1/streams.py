@@ -15,20 +15,20 @@ from moretta.api.v1.collections import json_response
 from moretta.api.watching_schemas import NewStream, StreamList, StreamStart, StreamView, stream_view
 from moretta.api.work import Desk
 from moretta.core.keys import ApiKeyInfo
+from moretta.core.streams import StreamDesk
 from moretta.wiring.site_file import MAX_BYTES, site_of
-from moretta.wiring.streams.streams import Streams
 
 STREAMS = "/v1/streams"
 StreamId = Annotated[str, Path(max_length=64, examples=["str_0123456789abcdef"])]
 
 
-def add_stream_routes(app: FastAPI, desk: Desk, streams: Streams, may_manage: Guard) -> None:
+def add_stream_routes(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:
     """Add the addresses to `app`."""
     _add_keeping(app, desk, streams, may_manage)
     _add_running(app, desk, streams, may_manage)
 
 
-def _add_keeping(app: FastAPI, desk: Desk, streams: Streams, may_manage: Guard) -> None:
+def _add_keeping(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:
     @app.post(
         STREAMS,
         operation_id="createStream",
@@ -83,7 +83,7 @@ def _add_keeping(app: FastAPI, desk: Desk, streams: Streams, may_manage: Guard) 
         return Response(status_code=204)
 
 
-def _add_running(app: FastAPI, desk: Desk, streams: Streams, may_manage: Guard) -> None:
+def _add_running(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:
     @app.post(
         f"{STREAMS}/{{stream_id}}/start",
         operation_id="startStream",

@@ -15,7 +15,6 @@ from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
 from moretta.storage.tables_statistics import statistics_alarms, statistics_live, statistics_releases
 from moretta.storage.upsert import insert_into
 
-
 _ORDER = {measure: number for number, measure in enumerate(Measure)}
 
 

@@ -52,9 +52,9 @@ from moretta.use_cases.recognition.results import (
     Recovered,
     Reenrolment,
     Search,
+    TrackProber,
     Verification,
 )
-from moretta.use_cases.recognition.tracks import TrackProber
 
 Attributes = Sequence[tuple[str, str]]
 Outcomes = list[Enrolled | FailureToEnrol]

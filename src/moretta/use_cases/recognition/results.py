@@ -6,11 +6,25 @@ Belongs here: frozen values that doors turn into answers. Does not belong here: 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
+from moretta.core.ports import OnProgress
+from moretta.core.recognising import ProbedTracks, ProbeTracksRequest
 from moretta.core.recognition import SearchedFace
 from moretta.core.values import TrackId
 
 Box = tuple[float, float, float, float]
+# A team on a photo; each is a comparison with each face, which the caller's brake counts.
+MAX_PERSONS = 20
+
+
+class TrackProber(Protocol):
+    """Follows and protects faces in confined workers, as `core.redaction.RedactionExecutor.probe_tracks`."""
+
+    def probe_tracks(
+        self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
+    ) -> ProbedTracks:
+        """See `core.redaction.RedactionExecutor`."""
 
 
 @dataclass(frozen=True, slots=True)

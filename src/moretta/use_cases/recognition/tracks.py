@@ -9,7 +9,6 @@ told as unclear, and redaction hides it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from moretta.core.audit import SearchKind, SearchRecord, new_search_id
 from moretta.core.clock import to_second
@@ -23,19 +22,7 @@ from moretta.use_cases.consent import validity
 from moretta.use_cases.recognition import acts
 from moretta.use_cases.recognition.decide import decide, retried
 from moretta.use_cases.recognition.means import Means, Region, require_in_use
-from moretta.use_cases.recognition.results import RecognisedTracks
-
-# A team on a photo; each is a comparison with each face, which the caller's brake counts.
-MAX_PERSONS = 20
-
-
-class TrackProber(Protocol):
-    """Follows and protects faces in confined workers, as `core.redaction.RedactionExecutor.probe_tracks`."""
-
-    def probe_tracks(
-        self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
-    ) -> ProbedTracks:
-        """See `core.redaction.RedactionExecutor`."""
+from moretta.use_cases.recognition.results import MAX_PERSONS, RecognisedTracks, TrackProber
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,17 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 
-from moretta.core.cameras import CameraHealth, CameraSource, WatchReceipt, parse_source
+from moretta.core.cameras import CameraSource, WatchReceipt, parse_source
 from moretta.core.clock import Clock, utc_now
 from moretta.core.errors import Conflict, MorettaError, RateLimited, RequestInvalid
 from moretta.core.policy import Action
 from moretta.core.site import Site
+from moretta.core.streams import Stream, StreamState
 from moretta.settings import Settings
 from moretta.storage.statistics.streams import SqlStreamStore, StoredStream
 from moretta.usage.meter import UsageMeter
@@ -37,31 +36,6 @@ ENDPOINT = "/v1/streams"
 MOST_RUNNING = 16
 MOST_KEPT = 100
 _FAREWELL_S = 30.0
-
-
-class StreamState(StrEnum):
-    """Whether a stream is being watched."""
-
-    STOPPED = "stopped"
-    STARTING = "starting"
-    WATCHING = "watching"
-    STOPPING = "stopping"
-    ENDED = "ended"  # Its recordings were read to their end.
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A stream as it stands. `trouble`: why it failed, or what it lost last."""
-
-    stream_id: str
-    created_at: datetime
-    site: Site
-    rate: float
-    state: StreamState
-    cameras: tuple[CameraHealth, ...] = ()
-    receipt: WatchReceipt | None = None
-    trouble: str | None = None
 
 
 class _Running:
