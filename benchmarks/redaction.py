@@ -226,8 +226,8 @@ def page(
         "",
         f"*Missed*: faces of the original (at least {LEAST_SIDE} px; labelled by hand in crowds, in clips found at full size by "
         f"the network that all here use, on every {JUDGE_EVERY}rd frame) of whose box's ellipse, in {BLOCKS} x {BLOCKS} blocks, "
-        f"less than {LEAST_CHANGED:.0%} changed by more than {LEAST_CHANGE:g} grey levels. *Noise*: the same share beside the "
-        "faces, where nobody hid anything.",
+        f"less than {LEAST_CHANGED:.0%} changed by more than {LEAST_CHANGE:g} grey levels. *Noise*: the share of changed "
+        "blocks beside the labelled faces: what coding changes, and in crowds also faces without a label, which both hide.",
         *targets_lines(list(findings(measured, crowds))),
     ]
     return "\n".join([*lines, ""])
@@ -260,7 +260,8 @@ def ratio(base: Sequence[float], ours: Sequence[float]) -> float:
 
 def findings(measured: Sequence[Measured], crowds: Measured | None) -> Iterator[Finding]:
     """The bounds of the issue, judged."""
-    for each in measured:
+    # The issue asks for the speed at 720p, and for the miss rate everywhere.
+    for each in measured[:1]:
         base = each.of(DEFACE)
         for name in (OURS, UNCHECKED):
             runs = each.of(name)

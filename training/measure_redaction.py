@@ -1,6 +1,7 @@
 """Prints who is still recognised after hiding, what stays uncovered, and what a detector still finds.
 
     python -m training.measure_redaction people DATA/lfw [--people 500]
+    python -m training.measure_redaction cells DATA/lfw [--people 500]
     python -m training.measure_redaction crowds DATA [--photos 40]
     python -m training.measure_redaction clips DATA/talking
 
@@ -16,6 +17,7 @@ from moretta.core.redaction import Method
 from moretta.settings import Settings
 from moretta.wiring.instruments import Workshop
 from moretta.wiring.redacting import attack_tools
+from training.redaction.cells import rows
 from training.redaction.coverage import clips, crowds
 from training.redaction.faces import portraits, shown
 from training.redaction.reidentification import FMR, Reidentification, Success
@@ -26,14 +28,16 @@ MOST_TIMES_CHANCE = 3.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["people", "crowds", "clips"])
+    parser.add_argument("part", choices=["people", "cells", "crowds", "clips"])
     parser.add_argument("data", type=Path)
     parser.add_argument("--people", type=int, default=500, help="size of the gallery")
     parser.add_argument("--photos", type=int, default=40, help="how many of the crowds")
-    parser.add_argument("--methods", nargs="*", type=Method, default=list(Method))
+    parser.add_argument("--methods", nargs="*", type=Method, default=list(Method), help="none: what no method changes")
     given = parser.parse_args()
     if given.part == "people":
         people(given.data, given.people, given.methods)
+    elif given.part == "cells":
+        cells(given.data, given.people)
     elif given.part == "crowds":
         crowds(given.data, given.methods, given.photos)
     else:
@@ -50,9 +54,20 @@ def people(folder: Path, most: int, methods: Sequence[Method]) -> None:
         f"| method | attacker | ranked first | times chance | TAR at FMR {FMR:g} | mean cosine |\n|---|---|---|---|---|---|"
     )
     _row("none", judged.originals(), judged.people)
+    _row("any", judged.surroundings(), judged.people)
     for method in methods:
         for success in judged.attacks(method):
             _row(method.value, success, judged.people)
+
+
+def cells(folder: Path, most: int) -> None:
+    """Print how much grids of cells tell."""
+    workshop = Workshop(Settings().models_dir, allow_expression=False)
+    photos = list(shown(portraits(folder, most, 2), workshop))
+    gallery = sum(each.portrait.photo == 0 for each in photos)
+    print("| cells | step | noise | ranked first | times chance |\n|---|---|---|---|---|")
+    for (across, down, step, reach), share in rows(photos):
+        print(f"| {across} x {down} | {step} | {reach} | {share:.2%} | {share * gallery:.1f} |", flush=True)
 
 
 def _row(method: str, found: Success, gallery: int) -> None:

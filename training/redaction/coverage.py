@@ -90,7 +90,7 @@ def crowds(data: Path, methods: Sequence[Method], photos: int) -> None:
 def _tally(method: Method, items: Sequence[tuple[Path, list[npt.NDArray[np.float32]] | None]]) -> Tally:
     detector = Workshop(Settings().models_dir, allow_expression=False).face_detector(_SCORE, _SIDE)
     tally = Tally([], [], [])
-    with tempfile.TemporaryDirectory() as scratch, Redactor(method, SoundTreatment.DROP, door="measure") as redactor:
+    with tempfile.TemporaryDirectory() as scratch, Redactor(method, SoundTreatment.DROP, door="cli:redact") as redactor:
         for source, labels in items:
             target = Path(scratch) / source.name
             done = redactor.redact(source, target)

@@ -35,6 +35,7 @@ _SMALL = 16
 # Grey levels for a ratio of 1, so that principal components do not drop it.
 _RATIO_WEIGHT = 200.0
 _KEPT = 120
+_INSIDE = 60
 # Each half of the people is attacked by what the other half taught.
 FOLDS = 2
 
@@ -91,6 +92,11 @@ class Reidentification:
     def originals(self) -> Success:
         """The same without hiding anything."""
         return self._success("nothing hidden", self._scores(self._inside, self._inside))
+
+    def surroundings(self) -> Success:
+        """The learned attacker on what stays visible around any cover, and nothing under it."""
+        pixels = (_around(picture(each.portrait.path), each.face.box) for each in self._photos)
+        return self._success("learned, around the cover", self._learned(_stacked(pixels)))
 
     def attacks(self, method: Method) -> list[Success]:
         """Every attacker on `method`."""
@@ -182,6 +188,13 @@ def _small(pixels: Pixels, box: Floats) -> Floats:
     right, bottom = np.clip(np.ceil(box[2:]), [left + 1, top + 1], [width, height]).astype(int)
     part = cv2.resize(pixels[top:bottom, left:right], (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
     return np.append(part.astype(np.float32).reshape(-1), np.float32(_RATIO_WEIGHT * _ratio(box)))
+
+
+def _around(pixels: Pixels, box: Floats) -> Floats:
+    """What lies in the box grown by half of its sides, grey under the cover, as few pixels, and the ratio of its sides."""
+    grey = only_inside(np.full_like(pixels, _INSIDE), box)
+    grown = np.asarray(box + np.concatenate([box[:2] - box[2:], box[2:] - box[:2]]) / 4, np.float32)
+    return _small(np.where(grey == _INSIDE, grey, pixels), grown)
 
 
 def _ratio(box: Floats) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from training.redaction import cells
 from training.redaction.faces import Portrait, Shown, portraits
 from training.redaction.reidentification import Reidentification, Success, discriminant
 from training.redaction.strangers import spread_of
@@ -125,3 +126,19 @@ def test_strangers_are_spread_as_people_are() -> None:
     between = (people @ others.T).reshape(-1)
     assert abs(float(among.mean() - between.mean())) < 0.03
     assert abs(float(np.percentile(among, 99) - np.percentile(between, 99))) < 0.06
+
+
+def test_fewer_and_coarser_cells_tell_less(tmp_path: Path) -> None:
+    lots = np.random.default_rng(3)
+    photos = []
+    for person in range(30):
+        face = lots.integers(90, 160, (5, 4, 3))
+        for photo in range(2):
+            path = tmp_path / f"{person}-{photo}.png"
+            cv2.imwrite(str(path), np.kron(face, np.ones((20, 20, 1))).astype(np.uint8))
+            whole = FaceToHide(TrackId(1), np.array([0, 0, 80, 100], np.float32), LANDMARKS)
+            photos.append(Shown(Portrait(person, photo, path), whole))
+    found = dict(cells.rows(photos))
+    assert found[4, 5, 1, 0] == 1.0
+    assert found[4, 5, 16, 16] > 0.8
+    assert found[2, 2, 64, 64] < 0.25, "chance is 0.03"

@@ -5,9 +5,8 @@ Belongs here: both methods, which differ in how the cells are drawn. Does not be
 Why not a Gaussian blur or small tiles: McPherson et al. 2016 recognise faces under mosaics and under YouTube's blur with networks
 that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from the mean
 lightness of `ACROSS` x `DOWN` cells and one tint of the whole face, coarsely rounded and moved by noise drawn for each item and
-track; nothing finer exists in the output, whatever is done to it. How few and how coarse was measured: who knows the method and
-has other photographs of 500 people ranks the right one first some 30 times as often as by chance with the colours of 4 x 5 cells
-in steps of 16; docs/model-cards/redaction.md has what is left with these. The grid moves with the face and a cell keeps its
+track; nothing finer exists in the output, whatever is done to it. How few and how coarse was measured: the table of
+`python -m training.measure_redaction cells` in docs/model-cards/redaction.md. The grid moves with the face and a cell keeps its
 lightness until the face has clearly left it, so that many frames of one face show the same cells and not different ones.
 """
 
