@@ -91,6 +91,7 @@ class Recogniser:
         self._settings = settings or Settings()
         self._workers, self._door = workers, door
         self._stack = ExitStack()
+        self._acts = False
         self._opened: _Parts | None = None
 
     @property
@@ -285,6 +286,9 @@ class Recogniser:
         """End the worker and close the stores. Idempotent."""
         self._opened = None
         self._stack.close()
+        if self._acts and acting() == local_user():
+            act_as("")
+        self._acts = False
 
     def __enter__(self) -> Self:
         return self
@@ -297,6 +301,7 @@ class Recogniser:
     def _parts(self) -> _Parts:
         if not acting():
             act_as(local_user())  # the log names who did it; a program that acts for somebody else says so before
+            self._acts = True
         if self._opened is None:
             from moretta.wiring.consent import consents_of
             from moretta.wiring.executor import start_executor

@@ -4,8 +4,12 @@ Usage: python api_server.py PORT; prints the analysing key.
 """
 
 import sys
+from pathlib import Path
 
 import uvicorn
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from api_fakes import House
 
 if __name__ == "__main__":

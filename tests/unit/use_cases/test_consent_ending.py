@@ -166,10 +166,10 @@ def test_the_guard_is_told_of_consent_age_and_guardian(desk: Desk) -> None:
     store, now = desk.place.region.consents, desk.clock()
     consent = desk.on_paper(guardian="mother")
     assert consent.details is not None
-    told = validity.standing(store, COMPANY, consent.person_id, "access", now)
+    told = validity.standing(store, COMPANY, consent.person_id, "access", now, None)
     assert told == Standing(consent=True, age=consent.details.age, guardian=True)
-    assert validity.standing(store, COMPANY, None, "access", now) == Standing()
-    assert validity.standing(store, COMPANY, consent.person_id, "marketing", now) == Standing()
+    assert validity.standing(store, COMPANY, None, "access", now, None) == Standing()
+    assert validity.standing(store, COMPANY, consent.person_id, "marketing", now, None) == Standing()
 
 
 def test_a_consent_names_its_person_for_its_own_collection_alone(desk: Desk) -> None:
