@@ -1,6 +1,7 @@
 """What tests of every area share: installed model weights, the demonstration clip, and the development data."""
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
 def pytest_configure() -> None:
     """Temporary folders of tests lie in memory, unless somebody said where (`--basetemp`, `PYTEST_DEBUG_TEMPROOT`)."""
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory.folder()))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started in the background by a shell, which has interrupts ignored: tests of Ctrl-C need them.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
