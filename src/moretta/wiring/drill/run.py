@@ -97,20 +97,12 @@ def run_drill(
     home = means.region(region)
     subject, bystander = somebody(), somebody()
     own = replace(means, reader=DrillReader(subject, bystander), cards=(CARD,), brakes=Brakes(), guard=Guard(_POLICY))
-    recognition, rights = (
-        Recognition(own),
-        rights_over(own, backup_days=settings.backup_days, master_key_days=settings.master_key_days),
-    )
+    recognition = Recognition(own)
+    rights = rights_over(own, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
     _clear(own, rights, home)
     named = [(name, engine) for name, engine in engines.items() if name == home.name]
     with _collection(recognition, rights, home, scheme) as collection:
-        drill = _Drill(
-            home,
-            recognition,
-            rights,
-            partial(stores_of, settings, also, since),
-            named,
-        )
+        drill = _Drill(home, recognition, rights, partial(stores_of, settings, also, since), named)
         _enrol(drill, collection, bystander)
         person_id = _enrol(drill, collection, subject)
         recognition.repack(COMPANY, collection.collection_id)
