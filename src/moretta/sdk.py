@@ -4,16 +4,17 @@ Belongs here: what a Python caller sees. Does not belong here: any step of the a
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from moretta.core.analysis import DEFAULT_FEATURES, Analysis, AnalysisRequest, Feature
-from moretta.core.errors import NOT_PROCESSED, MediaTooLarge, MorettaError, NotFound, RequestInvalid
+from moretta.core.errors import MediaTooLarge, NotFound, RequestInvalid
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import Executor, OnProgress
 from moretta.core.values import Profile
+from moretta.sdk_worker import Worker
 from moretta.settings import Settings
 from moretta.use_cases.guard import require_expression
 from moretta.wiring.policy import policy_in_force
@@ -42,8 +43,7 @@ class Analyzer:
         self._settings = settings or Settings()
         if Feature.EXPRESSION in self._request.features:
             require_expression(policy_in_force(self._settings), purpose)
-        self._executor = executor
-        self._door = door
+        self._worker = Worker(self._settings, executor, door)
 
     def analyze(self, source: Source, on_progress: OnProgress | None = None) -> Analysis:
         """Analyse one image or video.
@@ -59,45 +59,17 @@ class Analyzer:
             SandboxUnavailable: the kernel does not give what the `sandbox` setting requires.
             TimeLimitExceeded, WorkerLost: this item is lost; the analyzer goes on.
         """
-        fd = media_in_memory(source, self._settings.limits)
-        try:
-            result = self._running().analyse(fd, self._request, on_progress)
-        except NOT_PROCESSED:
-            raise
-        except BaseException as error:
-            self._count(_exit_status(error))
-            raise
-        finally:
-            os.close(fd)
-        self._count(0)
-        return result
-
-    def _count(self, exit_status: int) -> None:
-        """One usage record: time, endpoint, status, company and a count of one; durable before the result is returned."""
-        from moretta.wiring.service import opened
-
-        with opened(self._settings) as deployment:
-            deployment.meter.record(self._door, exit_status, deployment.company_id)
-
-    def _running(self) -> Executor:
-        if self._executor is None:
-            from moretta.wiring.executor import start_executor
-
-            self._executor = start_executor(self._settings, workers=1)
-        return self._executor
+        with media_held(source, self._settings.limits) as fd, self._worker.counted():
+            return self._worker.executor().analyse(fd, self._request, on_progress)
 
     def close(self) -> None:
         """End the worker. Idempotent."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
+        self._worker.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -157,10 +129,14 @@ def media_in_memory(source: Source, limits: MediaLimits) -> int:
     return fd
 
 
-def _exit_status(error: BaseException) -> int:
-    if isinstance(error, MorettaError):
-        return error.exit_code
-    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code
+@contextmanager
+def media_held(source: Source, limits: MediaLimits) -> Iterator[int]:
+    """As `media_in_memory`, closed at the end."""
+    fd = media_in_memory(source, limits)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _write(fd: int, chunks: Iterable[bytes], limits: MediaLimits) -> None:

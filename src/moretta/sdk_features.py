@@ -3,16 +3,15 @@
 Belongs here: what a Python caller sees. Does not belong here: any step of the work.
 """
 
-import os
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from moretta.core.errors import NOT_PROCESSED, FieldError, MorettaError, RequestInvalid
+from moretta.core.errors import FieldError, RequestInvalid
 from moretta.core.features import Detail, FeatureExecutor, FeatureRequest, FeatureSet
 from moretta.core.ports import OnProgress
 from moretta.core.values import Profile
-from moretta.sdk import Source, media_in_memory, parse_profile
+from moretta.sdk import Source, media_held, parse_profile
+from moretta.sdk_worker import Worker
 from moretta.settings import Settings
 
 
@@ -33,8 +32,7 @@ class FeatureExtractor:
     ) -> None:
         self._request = FeatureRequest(parse_detail(detail), parse_profile(profile))
         self._settings = settings or Settings()
-        self._executor = executor
-        self._door = door
+        self._worker = Worker(self._settings, executor, door)
 
     def features(self, source: Source, on_progress: OnProgress | None = None) -> FeatureSet:
         """How the faces of one video move, with their shape taken out.
@@ -46,45 +44,17 @@ class FeatureExtractor:
         Raises:
             MediaError, NotFound, ModelMissing, SandboxUnavailable, TimeLimitExceeded, WorkerLost: as `Analyzer.analyze`.
         """
-        fd = media_in_memory(source, self._settings.limits)
-        try:
-            result = self._running().features(fd, self._request, on_progress)
-        except NOT_PROCESSED:
-            raise
-        except BaseException as error:
-            self._count(_exit_status(error))
-            raise
-        finally:
-            os.close(fd)
-        self._count(0)
-        return result
-
-    def _count(self, exit_status: int) -> None:
-        """One usage record; durable before the result is returned."""
-        from moretta.wiring.service import opened
-
-        with opened(self._settings) as deployment:
-            deployment.meter.record(self._door, exit_status, deployment.company_id)
-
-    def _running(self) -> FeatureExecutor:
-        if self._executor is None:
-            from moretta.wiring.executor import start_executor
-
-            self._executor = start_executor(self._settings, workers=1)
-        return self._executor
+        with media_held(source, self._settings.limits) as fd, self._worker.counted():
+            return self._worker.executor().features(fd, self._request, on_progress)
 
     def close(self) -> None:
         """End the worker. Idempotent."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
+        self._worker.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -119,9 +89,3 @@ def file_bytes(features: FeatureSet, form: str) -> bytes:
 def form_of(path: Path) -> str:
     """The form that a file's ending asks for."""
     return path.suffix.removeprefix(".").lower()
-
-
-def _exit_status(error: BaseException) -> int:
-    if isinstance(error, MorettaError):
-        return error.exit_code
-    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code

@@ -3,11 +3,9 @@
 Belongs here: what a Python caller sees, and counting what was processed. Does not belong here: any step of recognition.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self, TypeVar
 
 from moretta.core.acting import act_as, acting, local_user
@@ -25,7 +23,7 @@ from moretta.core.errors import (
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, Person, StoreWish, Thresholds
 from moretta.core.redaction import RedactionExecutor
-from moretta.sdk import Source, media_in_memory
+from moretta.sdk import Source, media_held
 from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.recognition import (
@@ -293,9 +291,7 @@ class Recogniser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _parts(self) -> _Parts:
@@ -331,14 +327,8 @@ class Recogniser:
 
     @contextmanager
     def _media(self, photos: Sequence[Source]) -> Iterator[list[int]]:
-        fds: list[int] = []
-        try:
-            for photo in photos:
-                fds.append(media_in_memory(photo, self._settings.limits))
-            yield fds
-        finally:
-            for fd in fds:
-                os.close(fd)
+        with ExitStack() as stack:
+            yield [stack.enter_context(media_held(photo, self._settings.limits)) for photo in photos]
 
     @contextmanager
     def _counted(self, what: str, items: int = 1) -> Iterator[None]:

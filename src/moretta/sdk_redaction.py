@@ -6,15 +6,16 @@ Belongs here: what a Python caller sees. Does not belong here: any step of the w
 import os
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from moretta.core.errors import NOT_PROCESSED, FieldError, LeakFound, MorettaError, RequestInvalid
+from moretta.core.errors import FieldError, LeakFound, RequestInvalid
 from moretta.core.ports import OnProgress
 from moretta.core.redaction import Method, Redaction, RedactionExecutor, RedactionRequest, Scope, SoundTreatment
 from moretta.core.values import TrackId
-from moretta.sdk import Source, media_in_memory
+from moretta.sdk import Source, media_held
+from moretta.sdk_worker import Worker
 from moretta.settings import Settings
 from moretta.use_cases.redaction.persons import ChosenPersons, chosen_persons, request_for, told
 
@@ -54,9 +55,8 @@ class Redactor:
     ) -> None:
         self._method, self._sound = parse_method(method), parse_sound(sound)
         self._settings = settings or (Settings() if recogniser is None else recogniser.settings)
-        self._executor = executor
+        self._worker = Worker(self._settings, executor, door)
         self._recogniser = recogniser
-        self._door = door
 
     def redact(
         self,
@@ -95,12 +95,9 @@ class Redactor:
             PolicyProhibited, RateLimited: see `Recognition.recognise_tracks`.
             NotFound, ModelMissing, SandboxUnavailable, TimeLimitExceeded, WorkerLost: as `Analyzer.analyze`.
         """
-        from moretta.wiring.placing import check_place, place
-
         if strict and not check:
             raise RequestInvalid("expected a check where nothing may leak; leave check on, or strict off")
-        if isinstance(target, str | os.PathLike):
-            check_place(Path(target))
+        _check_target(target)
         scope, tracks = chosen_tracks(only, exempt)
         persons = chosen_persons(_ids(only_persons), _ids(exempt_persons), tracks=scope is not Scope.ALL)
         if persons is not None and self._recogniser is None:
@@ -110,10 +107,7 @@ class Redactor:
         try:
             leak = leak_of(redaction) if strict else None
             if leak is None or keep_leaking:
-                if isinstance(target, str | os.PathLike):
-                    place(fd, Path(target))
-                else:
-                    _copied(fd, target)
+                _put(fd, target)
         finally:
             os.close(fd)
         if leak is not None:
@@ -133,29 +127,12 @@ class Redactor:
         on_progress: OnProgress | None,
         persons: ChosenPersons | None = None,
     ) -> tuple[Redaction, int]:
-        media = media_in_memory(source, self._settings.limits)
-        try:
-            done = redact_but(self._running(), media, request, persons, self._recognised, on_progress)
-        except NOT_PROCESSED:
-            raise
-        except BaseException as error:
-            self._count(_exit_status(error))
-            raise
-        finally:
-            os.close(media)
-        try:
-            self._count(0)
-        except BaseException:
-            os.close(done[1])
-            raise
-        return done
-
-    def _count(self, exit_status: int) -> None:
-        """One usage record; durable before the output is."""
-        from moretta.wiring.service import opened
-
-        with opened(self._settings) as deployment:
-            deployment.meter.record(self._door, exit_status, deployment.company_id)
+        with media_held(source, self._settings.limits) as media, ExitStack() as uncounted:
+            with self._worker.counted():
+                redaction, fd = redact_but(self._running(), media, request, persons, self._recognised, on_progress)
+                uncounted.callback(os.close, fd)
+            uncounted.pop_all()
+        return redaction, fd
 
     def _recognised(
         self, ids: tuple[str, ...], media_fd: int, executor: RedactionExecutor, on_progress: OnProgress | None
@@ -166,26 +143,18 @@ class Redactor:
         return recognition.recognise_tracks(company_id, ids, media_fd, executor, on_progress=on_progress)
 
     def _running(self) -> RedactionExecutor:
-        if self._executor is None and self._recogniser is not None:
+        if self._recogniser is not None and not self._worker.present:
             return self._recogniser.redactions
-        if self._executor is None:
-            from moretta.wiring.executor import start_executor
-
-            self._executor = start_executor(self._settings, workers=1)
-        return self._executor
+        return self._worker.executor()
 
     def close(self) -> None:
         """End the worker. Idempotent."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
+        self._worker.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -264,13 +233,19 @@ def _unknown(name: str, kind: type[Method] | type[SoundTreatment]) -> RequestInv
     )
 
 
-def _exit_status(error: BaseException) -> int:
-    if isinstance(error, MorettaError):
-        return error.exit_code
-    return 130 if isinstance(error, KeyboardInterrupt) else MorettaError.exit_code
+def _check_target(target: Target) -> None:
+    from moretta.wiring.placing import check_place
+
+    if isinstance(target, str | os.PathLike):
+        check_place(Path(target))
 
 
-def _copied(fd: int, target: BinaryIO) -> None:
+def _put(fd: int, target: Target) -> None:
+    from moretta.wiring.placing import place
+
+    if isinstance(target, str | os.PathLike):
+        place(fd, Path(target))
+        return
     at = 0
     while piece := os.pread(fd, _COPY_BYTES, at):
         target.write(piece)

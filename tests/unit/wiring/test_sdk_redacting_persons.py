@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +28,14 @@ class Worker:
     """Gives back what it is given."""
 
     requests: list[RedactionRequest] = field(default_factory=list)
+    outputs: list[tuple[int, int]] = field(default_factory=list)
     closed: bool = False
 
     def redact(self, media_fd: int, request: RedactionRequest, on_progress: object = None) -> tuple[Redaction, int]:
         self.requests.append(request)
         fd = os.memfd_create("output")
         os.write(fd, b"abc")
+        self.outputs.append(_identity(os.fstat(fd)))
         return Redaction(request.method, 1, 1, 1, 0.0, None, "png", 3), fd
 
     def close(self) -> None:
@@ -114,3 +117,25 @@ def test_without_persons_nobody_is_recognised(tmp_path: Path) -> None:
     Redactor(recogniser=known).redact(b"media", io.BytesIO(), exempt=[1])
     assert known.asked == []
     assert known.redactions.requests[0].tracks == {1}
+
+
+def test_an_output_that_cannot_be_counted_is_not_handed_out(tmp_path: Path) -> None:
+    settings, worker = Settings(data_dir=tmp_path / "data"), Worker()
+    settings.data_dir.write_bytes(b"a file, where a folder should be")
+    with pytest.raises(Exception, match=r"."):
+        Redactor(settings=settings, executor=worker).redact(b"media", tmp_path / "out.png")  # type: ignore[arg-type]
+    assert not (tmp_path / "out.png").exists()
+    (output,) = worker.outputs
+    assert output not in _open_files()
+
+
+def _open_files() -> set[tuple[int, int]]:
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the listing's own is gone again
+            found.add(_identity(descriptor.stat()))
+    return found
+
+
+def _identity(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
