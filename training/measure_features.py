@@ -7,7 +7,8 @@ The printed tables are those of docs/model-cards/anonymised-features.md.
 """
 
 import argparse
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -26,14 +27,24 @@ MOST_FRAMES = 600  # of each clip, so that a long one does not decide
 DTW_RATE_HZ = 10.0
 HEAD = '''"""What anonymised features were measured to give away and to keep.
 
-Belongs here: data, written by `python -m training.measure_features --out`; never edited by hand.
+Belongs here: data, written by `python -m training.measure_features --out`; never edited by hand. A line's figures stand in the
+order of its class's fields.
 """
 
 from moretta.core.feature_leakage import AttributeLeak, Kept, Leakage, Reidentification
 from moretta.core.features import Detail
 
 '''
-STATIC, DYNAMIC = "rest and extent", "movement"
+STATIC, GAZE, DYNAMIC = "rest and extent", "gaze and expression", "movement"
+CLIPS, PHOTOS = f"segments of {SEGMENT_S:g} s of the other half of the same clip", "photos as the frames of two tracks"
+CORRELATION = "median correlation over clips"
+NAMED = {  # in what is written, where these recur
+    f"{CLIPS}, {STATIC}": "_REST",
+    f"{CLIPS}, {GAZE}": "_EXPRESSION",
+    f"{CLIPS}, {DYNAMIC}": "_MOVEMENT",
+    f"{PHOTOS}, {STATIC}": "_PHOTOS",
+    CORRELATION: "_CORRELATION",
+}
 EXPRESSION = slice(3, 13)  # of the columns: gaze and expression; pose is how somebody sits before the camera
 
 
@@ -67,8 +78,24 @@ def main() -> None:
             print(f"| {each.measure} | {each.figure} | {each.value} |")
         leakage[detail] = Leakage(source, found, leaks, kept)
     if given.out is not None:
-        told = "".join(f"    Detail.{detail.name}: {each!r},\n" for detail, each in leakage.items())
-        given.out.write_text(HEAD + f"LEAKAGE = {{\n{told}}}\n", "utf-8")
+        given.out.write_text(written(leakage), "utf-8")
+
+
+def written(leakage: Mapping[Detail, Leakage]) -> str:
+    """The module that holds `leakage`."""
+    lines = [f'{name} = "{text}"' for text, name in NAMED.items()]
+    lines += ["", "LEAKAGE = {"]
+    for detail, found in leakage.items():
+        lines += [f"    Detail.{detail.name}: Leakage(", f'        "{found.source}",']
+        for part in (found.reidentification, found.attributes, found.kept):
+            lines += ["        (", *(f"            {_call(each)}," for each in part), "        ),"]
+        lines.append("    ),")
+    return "\n".join((HEAD + lines[0], *lines[1:], "}", ""))
+
+
+def _call(made: Reidentification | AttributeLeak | Kept) -> str:
+    words = (NAMED.get(each) or f'"{each}"' if isinstance(each, str) else repr(each) for each in astuple(made))
+    return f"{type(made).__name__}({', '.join(words)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +145,7 @@ def _clips(watched: list[Watched], exported: Exported) -> list[Reidentification]
     print("| columns | attack | before | after | 95 % by person |\n|---|---|---|---|---|")
     for name, columns, dynamic in (
         (STATIC, None, False),
-        ("gaze and expression", EXPRESSION, False),
+        (GAZE, EXPRESSION, False),
         (DYNAMIC, None, True),
     ):
         rates = {kind: _attacked(halves[kind], columns, dynamic) for kind in halves}
@@ -128,9 +155,10 @@ def _clips(watched: list[Watched], exported: Exported) -> list[Reidentification]
         best = max(rates["after"], key=lambda attack: rates["after"][attack][0])
         rate, bounds, trials = rates["after"][best]
         before = max(each[0] for each in rates["before"].values())
-        what = f"segments of {SEGMENT_S:g} s of the other half of the same clip, {name}"
         found.append(
-            Reidentification(what, count, trials, round(1 / count, 4), round(before, 3), round(rate, 3), bounds, best)
+            Reidentification(
+                f"{CLIPS}, {name}", count, trials, round(1 / count, 4), round(before, 3), round(rate, 3), bounds, best
+            )
         )
     return found
 
@@ -225,7 +253,7 @@ def _photos(found: list[Person], exported: Exported) -> list[Reidentification]:
     bounds = attacks.interval(rates["after"][best], names)
     before = max(float(each.mean()) for each in rates["before"].values())
     after = float(rates["after"][best].mean())
-    what = "photos as the frames of two tracks, rest and extent"
+    what = f"{PHOTOS}, {STATIC}"
     return [
         Reidentification(
             what, len(found), len(found), round(1 / len(found), 4), round(before, 3), round(after, 3), bounds, best
@@ -314,10 +342,7 @@ def _utility(
 
 def _summed(figures: list[dict[str, float]]) -> tuple[Kept, ...]:
     means = ("yaw", "pitch", "gaze, across", "gaze, down", "eyes' openness", "mouth's openness")
-    kept = [
-        Kept(name, "median correlation over clips", round(float(np.nanmedian([each[name] for each in figures])), 3))
-        for name in means
-    ]
+    kept = [Kept(name, CORRELATION, round(float(np.nanmedian([each[name] for each in figures])), 3)) for name in means]
     both, before, after = (sum(each[f"blinks {what}"] for each in figures) for what in ("in both", "before", "after"))
     kept.append(
         Kept(
