@@ -5,7 +5,7 @@ Belongs here: reading the media, and answering it once per idempotency key. Does
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Header, Request, Response
 
@@ -29,6 +29,7 @@ REPEATED = {"Idempotency-Replayed": {"schema": {"type": "string"}, "description"
 # The same media will always be at fault.
 _AT_FAULT = (MediaError, FaceNotFound, SeveralFaces, QualityTooLow)
 
+T = TypeVar("T")
 Make = Callable[[], Awaitable[tuple[Answer, bool]]]
 
 
@@ -43,15 +44,14 @@ class Call:
         self.endpoint = endpoint
         self._repeat_key = repeat_key
 
-    async def receive(self, rules: UploadRules, check: Callable[[Received], object] = lambda _: None) -> Received:
-        """The media and the form's options; what `check` raises about them frees the media again."""
+    async def receive(self, rules: UploadRules, read: Callable[[Received], T]) -> tuple[Received, T]:
+        """The media, and what `read` makes of the form; what it raises about that frees the media again."""
         received = await receive(self.request, rules, self.desk.budget, digest=self._repeat_key is not None)
         try:
-            check(received)
+            return received, read(received)
         except BaseException:
             received.upload.close()
             raise
-        return received
 
     async def answer(self, received: Received, fingerprint: str, make: Make) -> Response:
         """What `make` gives (an answer, and whether the upload has found a new holder), or its repetition."""

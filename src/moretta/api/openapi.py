@@ -43,6 +43,8 @@ MEDIA = (*GUARDED, 408, 409, 413, 415, 503)
 # And any call about people these: another company's are not there, and a part of the deployment may be down.
 PEOPLE = (*GUARDED, 404, 410, 503)
 
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
+
 Responses = dict[int | str, dict[str, Any]]
 
 

@@ -16,9 +16,8 @@ from moretta.api.bodies import checked
 from moretta.api.calls import Call
 from moretta.api.forms import MEDIA_PARTS, UploadRules
 from moretta.api.people_schemas import Attributes, PersonName
-from moretta.api.work import Desk
+from moretta.api.work import Desk, failures_counted
 from moretta.core.errors import (
-    NOT_PROCESSED,
     DuplicateFace,
     FaceNotFound,
     FieldError,
@@ -121,17 +120,8 @@ async def counted(call: Call, items: int, work: Callable[[Count], T]) -> T:
             call.desk.metrics.photos(number)
 
     def run() -> T:
-        try:
+        with failures_counted(lambda status: count(status, items), ABOUT_THE_PHOTO):
             return work(count)
-        except NOT_PROCESSED:
-            raise
-        except MorettaError as error:
-            if isinstance(error, ABOUT_THE_PHOTO):
-                count(error.status, items)
-            raise
-        except Exception:
-            count(500, items)
-            raise
 
     return await anyio.to_thread.run_sync(run, limiter=call.desk.inline)
 

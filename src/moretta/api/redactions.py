@@ -6,15 +6,15 @@ Belongs here: the shelf of outputs, and the one path from a sealed upload to a c
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from moretta.api.memfd import MemoryBudget, Upload
 from moretta.api.redaction_results import REDACTIONS, RedactionResult
-from moretta.api.work import Desk
+from moretta.api.work import Desk, failures_counted
 from moretta.core.clock import Clock
-from moretta.core.errors import NOT_PROCESSED, MorettaError, NotFound, RateLimited
+from moretta.core.errors import NotFound, RateLimited
 from moretta.core.keys import ApiKeyInfo
 from moretta.core.ports import OnProgress
 from moretta.core.redaction import Redaction, RedactionExecutor, RedactionRequest
@@ -178,10 +178,8 @@ class RedactionDesk:
                 key.company_id, ids, media_fd, executor, caller=key.key_id, on_progress=tell
             )
 
-        def work() -> tuple[Redaction, int]:
-            return redact_but(self.executor, upload.fd, request, persons, recognise, on_progress)
-
-        redaction, fd = _counted(work, count)
+        with failures_counted(count):
+            redaction, fd = redact_but(self.executor, upload.fd, request, persons, recognise, on_progress)
         leak = leak_of(redaction) if strict else None
         try:
             count(200 if leak is None else leak.status)
@@ -194,19 +192,6 @@ class RedactionDesk:
                 raise leak
             return RedactionResult(None, None, None, None, redaction)
         return self.shelf.put(key.company_id, redaction, fd, frozenset(() if persons is None else persons.ids))
-
-
-def _counted(work: Callable[[], tuple[Redaction, int]], count: Callable[[int], None]) -> tuple[Redaction, int]:
-    try:
-        return work()
-    except NOT_PROCESSED:
-        raise
-    except MorettaError as error:
-        count(error.status)
-        raise
-    except Exception:
-        count(500)
-        raise
 
 
 def media_type(container: str) -> str:

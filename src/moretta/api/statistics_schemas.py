@@ -1,8 +1,13 @@
 """The shapes of anonymous statistics, and how core's values turn into them.
 
 Belongs here: what the API shows of them. Does not belong here: addresses, sums.
+
+Figures and points are plain dataclasses: an answer has tens of thousands of them, and models that are checked when they are made,
+or frozen, would take several times as long as the query.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
@@ -14,7 +19,8 @@ from moretta.use_cases.statistics import Figure, LiveSite, Point, Series, Step
 Value = Annotated[int | None, Field(description="Null: too small to be shown.")]
 
 
-class FigureView(BaseModel):
+@dataclass(slots=True)
+class FigureView:
     """One noisy figure; the true one lies in low..high with the given confidence."""
 
     cell: str
@@ -24,13 +30,18 @@ class FigureView(BaseModel):
     share: Annotated[float | None, Field(description="Of the place's cells together, 0 to 1.")] = None
 
 
-class PointView(BaseModel):
+@dataclass(slots=True)
+class PointView:
     """The figures of one place from `start` on."""
 
-    start: datetime
+    start: Annotated[datetime, Field(description="Of a day: its date's midnight in UTC.")]
     place: str
     covered_s: Annotated[float, Field(description="Seconds that were watched, over all sessions.")]
     figures: list[FigureView]
+    day: Annotated[
+        date | None,
+        Field(description="Of a day: the site's own date, from midnight to midnight there; otherwise null."),
+    ] = None
 
 
 class SeriesView(BaseModel):
@@ -133,7 +144,7 @@ def live_view(live: LiveSite) -> LiveView:
             measure=measure,
             title=MEASURES[measure].title,
             unit=MEASURES[measure].unit,
-            figures=[_figure(figure) for figure in figures],
+            figures=_figures(figures),
         )
         for (place, measure), figures in live.figures.items()
     ]
@@ -158,9 +169,8 @@ def budget_view(budget: DayBudget) -> BudgetView:
 
 
 def _point(point: Point) -> PointView:
-    figures = [_figure(figure) for figure in point.figures]
-    return PointView(start=point.start, place=point.place, covered_s=point.covered_s, figures=figures)
+    return PointView(point.start, point.place, point.covered_s, _figures(point.figures), point.day)
 
 
-def _figure(figure: Figure) -> FigureView:
-    return FigureView(cell=figure.cell, value=figure.value, low=figure.low, high=figure.high, share=figure.share)
+def _figures(figures: Iterable[Figure]) -> list[FigureView]:
+    return [FigureView(*figure) for figure in figures]

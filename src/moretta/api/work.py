@@ -5,7 +5,8 @@ Does not belong here: addresses, the shape of answers.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -58,19 +59,29 @@ class Desk:
         def count(status: int) -> None:
             self.services.meter.record(endpoint, status, key.company_id, 1, key.key_id)
 
-        try:
+        with failures_counted(count):
             analysis = self.services.executor.analyse(upload.fd, request, on_progress)
-        except NOT_PROCESSED:
-            raise
-        except MorettaError as error:
-            count(error.status)
-            raise
-        except Exception:
-            count(500)
-            raise
         count(200)
         self.metrics.analysed(analysis)
         return analysis
+
+
+@contextmanager
+def failures_counted(
+    count: Callable[[int], None], processed: type[MorettaError] | tuple[type[MorettaError], ...] = MorettaError
+) -> Iterator[None]:
+    """Count, by its HTTP status, work within that fails once a worker has had the media; `processed` are such errors of ours."""
+    try:
+        yield
+    except NOT_PROCESSED:
+        raise
+    except MorettaError as error:
+        if isinstance(error, processed):
+            count(error.status)
+        raise
+    except Exception:
+        count(500)
+        raise
 
 
 async def while_connected(

@@ -12,10 +12,10 @@ from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from moretta.api.auth import Guard
 from moretta.api.calls import REPEATED, Call, IdempotencyHeader, json_answer
 from moretta.api.idempotency import Answer, idempotency_key
+from moretta.api.job_answers import OR_A_JOB, as_job
 from moretta.api.openapi import MEDIA, media_body, problems
 from moretta.api.options import DETECT_FEATURES, FORM_FIELDS, Options, read_options, refuse_storing
-from moretta.api.problems import request_id_of
-from moretta.api.schemas import Detection, JobView, detection, job_view, to_json
+from moretta.api.schemas import Detection, detection, to_json
 from moretta.api.sniff import looks_like_video
 from moretta.api.uploads import Received
 from moretta.api.work import Desk, while_connected
@@ -79,7 +79,7 @@ def _add_detect(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
     ) -> Response:
         refuse_storing(store)
         call = Call(desk, request, key, DETECT, idempotency_key(idempotency))
-        received = await call.receive(desk.rules(frozenset({"store"})), _refuse_storing)
+        received, _ = await call.receive(desk.rules(frozenset({"store"})), _refuse_storing)
         return await call.answer(received, "detect", partial(_detect, call, received))
 
 
@@ -93,11 +93,7 @@ def _add_analyze(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
         summary="Measure the faces of an image or a video and give a trust score",
         responses={
             200: {"model": Analysis, "headers": REPEATED},
-            202: {
-                "model": JobView,
-                "description": "Taken on as a job: a long video, or asked for",
-                "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}, **REPEATED},
-            },
+            **OR_A_JOB,
             **problems(*MEDIA),
         },
         openapi_extra=media_body(options=True),
@@ -124,14 +120,14 @@ def _add_analyze(app: FastAPI, desk: Desk, may_analyze: Guard) -> None:
             policy=desk.services.policy,
             purpose=purpose,
         )
+
+        def options_of(received: Received) -> Options:
+            _refuse_storing(received)
+            return read(form=received.fields)
+
         read(form={})  # What can be refused is refused before the upload is read.
         call = Call(desk, request, key, ANALYZE, idempotency_key(idempotency))
-        received = await call.receive(desk.rules(FORM_FIELDS), _refuse_storing)
-        try:
-            options = read(form=received.fields)
-        except BaseException:
-            received.upload.close()
-            raise
+        received, options = await call.receive(desk.rules(FORM_FIELDS), options_of)
         return await call.answer(received, options.fingerprint, partial(_analyze, call, received, options))
 
 
@@ -158,9 +154,4 @@ async def _analyze(call: Call, received: Received, options: Options) -> tuple[An
     if not (options.run_async or long):
         return json_answer(to_json(Analysis, await _analysed(call, received, options.request))), False
     work = partial(call.desk.process, upload, options.request, call.endpoint, call.key)
-    job = call.desk.board.submit(call.key.company_id, call.endpoint, work, upload.close)
-    view = job_view(job, request_id_of(call.request))
-    headers = [("Location", f"/v1/jobs/{job.job_id}")]
-    if options.run_async:
-        headers.append(("Preference-Applied", "respond-async"))
-    return json_answer(to_json(JobView, view), 202, headers), True
+    return as_job(call, received, work, preferred=options.run_async)

@@ -13,7 +13,7 @@ from moretta.api.auth import Guard
 from moretta.api.bodies import read_json
 from moretta.api.calls import REPEATED, IdempotencyHeader, json_answer
 from moretta.api.idempotency import Answer
-from moretta.api.openapi import GUARDED, PEOPLE, json_body, problems
+from moretta.api.openapi import GUARDED, LOCATION, PEOPLE, json_body, problems
 from moretta.api.repeats import answered_once
 from moretta.api.review_schemas import (
     ApprovalPage,
@@ -36,6 +36,7 @@ from moretta.use_cases.review.facade import Approvals
 APPROVALS = "/v1/approvals"
 # As answers are remembered under an `Idempotency-Key`.
 _REVOKE = "/v1/approvals/revoke"
+_HEADERS = {**LOCATION, **REPEATED}
 ApprovalId = Annotated[str, Path(max_length=64, examples=["apr_local_0123456789abcdef01234567"])]
 
 
@@ -116,10 +117,6 @@ def _add_writing(app: FastAPI, desk: Desk, approvals: Approvals, may_administer:
 
         of = f"{key.key_id}|{approval_id}"
         return await answered_once(desk, key, _REVOKE, idempotency, None, make, of=of)
-
-
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
-_HEADERS = {**_LOCATION, **REPEATED}
 
 
 def _add_reading(app: FastAPI, desk: Desk, approvals: Approvals, may_administer: Guard) -> None:

@@ -12,8 +12,9 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 
 from moretta.api.auth import Guard
 from moretta.api.bodies import read_json
-from moretta.api.calls import json_answer, response
-from moretta.api.openapi import PEOPLE, json_body, problems
+from moretta.api.calls import response
+from moretta.api.job_answers import job_answer
+from moretta.api.openapi import LOCATION, PEOPLE, json_body, problems
 from moretta.api.people import People
 from moretta.api.people_jobs import DeletionResult, Pace, RenewalResult, deletion_result
 from moretta.api.people_schemas import (
@@ -26,8 +27,7 @@ from moretta.api.people_schemas import (
 )
 from moretta.api.people_views import collection_view
 from moretta.api.people_work import NAMING
-from moretta.api.problems import request_id_of
-from moretta.api.schemas import JobView, job_view, to_json
+from moretta.api.schemas import JobView, to_json
 from moretta.api.work import Desk
 from moretta.core.errors import FieldError, NotFound, RequestInvalid
 from moretta.core.jobs import JobResult
@@ -79,7 +79,7 @@ def _add_list(app: FastAPI, desk: Desk, may_manage: Guard, may_look: Guard) -> N
         tags=["collections"],
         summary="Make a collection: a gallery of people under one purpose and one protection scheme",
         status_code=201,
-        responses={201: {"model": CollectionView, "headers": _LOCATION}, **problems(*PEOPLE, 409, 413, 415)},
+        responses={201: {"model": CollectionView, "headers": LOCATION}, **problems(*PEOPLE, 409, 413, 415)},
         openapi_extra=json_body("NewCollection"),
     )
     async def create_collection(request: Request, key: Annotated[ApiKeyInfo, Depends(may_manage)]) -> Response:
@@ -148,7 +148,7 @@ def _add_deletion(app: FastAPI, desk: Desk, rights: Rights, may_manage: Guard) -
                     "Nobody of the collection is compared from here on; the job erases them and tells the ids of their "
                     "certificates. It goes on after a restart, and asked again tells the same."
                 ),
-                "headers": _LOCATION,
+                "headers": LOCATION,
             },
             **problems(*PEOPLE, 423),
         },
@@ -172,7 +172,7 @@ def _add_reissue(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         summary="Make anew what protects a collection: its key, its shares, its packing, or its templates under another model",
         status_code=202,
         responses={
-            202: {"model": JobView, "description": "Taken on as a job", "headers": _LOCATION},
+            202: {"model": JobView, "description": "Taken on as a job", "headers": LOCATION},
             **problems(*PEOPLE, 409, 413, 415),
         },
         openapi_extra=json_body("NewRenewal", required=False),
@@ -193,11 +193,7 @@ def _taken_on(
     desk: Desk, request: Request, key: ApiKeyInfo, endpoint: str, work: Callable[[OnProgress], JobResult]
 ) -> Response:
     job = desk.board.submit(key.company_id, endpoint, work, lambda: None)
-    view = to_json(JobView, job_view(job, request_id_of(request)))
-    return response(json_answer(view, 202, [("Location", f"/v1/jobs/{job.job_id}")]))
-
-
-_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where it can be looked at"}}
+    return response(job_answer(job, request))
 
 
 def _create(people: People, company_id: str, wanted: NewCollection) -> Collection:

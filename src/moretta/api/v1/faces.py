@@ -6,7 +6,7 @@ new (see `persons`).
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
@@ -36,7 +36,7 @@ from moretta.api.v1.persons import PERSONS, PersonId, enrolled_answer, settled
 from moretta.api.work import Desk
 from moretta.core.errors import NotFound, PurposeMismatch, RequestInvalid
 from moretta.core.keys import ApiKeyInfo
-from moretta.core.recognition import Enrolled, FailureToEnrol
+from moretta.core.recognition import Enrolled, FailureToEnrol, StoreWish
 
 FACES = "/v1/persons/{person_id}/faces"
 PHOTOS = "/v1/photos/{token}"
@@ -83,9 +83,9 @@ def _add_enrol(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
             store_wish(store, {})
         call = Call(desk, request, key, PERSONS, idempotency_key(idempotency))
         rules = photo_rules(desk, FACE_FIELDS, desk.services.settings.enrol_photos)
-        received = await call.receive(rules, partial(_wishes, store))
-        make = partial(_add, call, received, person_id, store, purpose)
-        return await call.answer(received, f"{person_id}|{purpose}|{_wishes(store, received)!r}", make)
+        received, wishes = await call.receive(rules, partial(_wishes, store))
+        make = partial(_add, call, received, person_id, wishes, purpose)
+        return await call.answer(received, f"{person_id}|{purpose}|{wishes!r}", make)
 
 
 def _add_records(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
@@ -126,9 +126,16 @@ def _add_records(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         return json_response(Erasure, deleted)
 
 
-def _wishes(store: str | None, received: Received) -> tuple[object, ...]:
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    store: StoreWish
+    refuse_duplicates: bool
+    replaced: str | None
+
+
+def _wishes(store: str | None, received: Received) -> _Wishes:
     form = received.fields
-    return (store_wish(store, form), flag(form, "refuse_duplicates"), _replaced(form))
+    return _Wishes(store_wish(store, form), flag(form, "refuse_duplicates"), _replaced(form))
 
 
 def _replaced(form: Mapping[str, str]) -> str | None:
@@ -139,10 +146,10 @@ def _replaced(form: Mapping[str, str]) -> str | None:
 
 
 async def _add(
-    call: Call, received: Received, person_id: str, store: str | None, purpose: str | None
+    call: Call, received: Received, person_id: str, wishes: _Wishes, purpose: str | None
 ) -> tuple[Answer, bool]:
-    people, form, company_id = call.desk.services.people, received.fields, call.key.company_id
-    rights, replaced = call.desk.services.rights, _replaced(form)
+    people, rights, company_id = call.desk.services.people, call.desk.services.rights, call.key.company_id
+    replaced = wishes.replaced
     receipts: list[tuple[str, str]] = []
 
     def work(count: Count) -> list[Enrolled | FailureToEnrol]:
@@ -151,9 +158,8 @@ async def _add(
             raise PurposeMismatch("The person is enrolled for another purpose than the one in the header.")
         with ExitStack() as held:
             fds = [held.enter_context(received.upload.item(i)) for i in range(len(received.parts))]
-            wish = store_wish(store, form)
             if rights is not None and replaced is not None and len(fds) == 1:
-                outcome, receipt = rights.replace_face(company_id, person_id, replaced, fds[0], store=wish)
+                outcome, receipt = rights.replace_face(company_id, person_id, replaced, fds[0], store=wishes.store)
                 if receipt is not None:
                     receipts.append(("Link", f'</v1/receipts/{receipt}>; rel="describedby"'))
                 return settled([outcome], count)
@@ -161,9 +167,9 @@ async def _add(
                 company_id,
                 person_id,
                 fds,
-                store=wish,
+                store=wishes.store,
                 replace=replaced,
-                refuse_duplicates=flag(form, "refuse_duplicates"),
+                refuse_duplicates=wishes.refuse_duplicates,
             )
         return settled(outcomes, count)
 

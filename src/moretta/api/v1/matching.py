@@ -129,7 +129,8 @@ def _add_compare(app: FastAPI, desk: Desk, may_search: Guard) -> None:
 
 async def _received(call: Call, store: str | None, rules: UploadRules) -> Received:
     refuse_storing(store)
-    return await call.receive(rules, lambda received: refuse_storing(received.fields.get("store")))
+    received, _ = await call.receive(rules, lambda got: refuse_storing(got.fields.get("store")))
+    return received
 
 
 async def _search(

@@ -5,6 +5,7 @@ Belongs here: the addresses. Does not belong here: a person's faces and photos (
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -35,7 +36,7 @@ from moretta.api.uploads import Received
 from moretta.api.v1.collections import CollectionId, Cursor, Limit, json_response, mark
 from moretta.api.work import Desk
 from moretta.core.keys import ApiKeyInfo
-from moretta.core.recognition import Enrolled, FailureToEnrol, IdKind, Person, PersonState
+from moretta.core.recognition import Enrolled, FailureToEnrol, IdKind, Person, PersonState, StoreWish
 
 # As usage records name it, whichever address a photo was enrolled at.
 PERSONS = "/v1/persons"
@@ -96,27 +97,33 @@ def _add_enrol(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
             store_wish(store, {})  # What can be refused is refused before the upload is read.
         call = Call(desk, request, key, PERSONS, idempotency_key(idempotency))
         rules = photo_rules(desk, ENROL_FIELDS, desk.services.settings.enrol_photos)
-        received = await call.receive(rules, partial(_wishes, store))
-        wishes = _wishes(store, received)
-        make = partial(_enrol, call, received, collection_id, store, purpose, consent)
+        received, wishes = await call.receive(rules, partial(_wishes, store))
+        make = partial(_enrol, call, received, collection_id, wishes, purpose, consent)
         return await call.answer(received, f"{collection_id}|{purpose}|{consent}|{wishes!r}", make)
 
 
-def _wishes(store: str | None, received: Received) -> tuple[object, ...]:
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    name: str
+    attributes: Sequence[tuple[str, str]]
+    store: StoreWish
+    refuse_duplicates: bool
+
+
+def _wishes(store: str | None, received: Received) -> _Wishes:
     form = received.fields
-    return (described(form), store_wish(store, form), flag(form, "refuse_duplicates"))
+    return _Wishes(*described(form), store_wish(store, form), flag(form, "refuse_duplicates"))
 
 
 async def _enrol(
     call: Call,
     received: Received,
     collection_id: str,
-    store: str | None,
+    wishes: _Wishes,
     purpose: str | None,
     consent: str | None,
 ) -> tuple[Answer, bool]:
-    people, form = call.desk.services.people, received.fields
-    name, attributes = described(form)
+    people = call.desk.services.people
 
     def work(count: Count) -> list[Enrolled | FailureToEnrol]:
         with ExitStack() as held:
@@ -125,11 +132,11 @@ async def _enrol(
                 call.key.company_id,
                 collection_id,
                 fds,
-                name=name,
-                attributes=attributes,
-                store=store_wish(store, form),
+                name=wishes.name,
+                attributes=wishes.attributes,
+                store=wishes.store,
                 purpose=purpose,
-                refuse_duplicates=flag(form, "refuse_duplicates"),
+                refuse_duplicates=wishes.refuse_duplicates,
                 consent_id=consent,
             )
         return settled(outcomes, count)

@@ -14,12 +14,12 @@ from fastapi.responses import StreamingResponse
 from moretta.api.auth import Guard
 from moretta.api.calls import REPEATED, Call, IdempotencyHeader, json_answer
 from moretta.api.idempotency import Answer, idempotency_key
+from moretta.api.job_answers import OR_A_JOB, as_job
 from moretta.api.openapi import GUARDED, MEDIA, photo_body, problems
 from moretta.api.options import flag
-from moretta.api.problems import request_id_of
 from moretta.api.redaction_results import REDACTIONS, RedactionResult
 from moretta.api.redactions import RedactionDesk
-from moretta.api.schemas import JobView, job_view, to_json
+from moretta.api.schemas import to_json
 from moretta.api.sniff import looks_like_video
 from moretta.api.uploads import Received
 from moretta.api.work import while_connected
@@ -88,11 +88,7 @@ def _add_redact(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> N
         summary="Hide the faces of an image or a video, and check that they are hidden",
         responses={
             200: {"model": RedactionResult, "headers": REPEATED},
-            202: {
-                "model": JobView,
-                "description": "Taken on as a job: a long video, or asked for",
-                "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}, **REPEATED},
-            },
+            **OR_A_JOB,
             **problems(*MEDIA, 404),
         },
         openapi_extra=photo_body(fields=_TEXTS),
@@ -132,12 +128,9 @@ def _add_redact(app: FastAPI, redactions: RedactionDesk, may_redact: Guard) -> N
         query = {name: value for name, value in given.items() if value is not None}
         _options(query, prefer, key)  # What can be refused is refused before the upload is read.
         call = Call(redactions.desk, request, key, REDACTIONS, idempotency_key(idempotency))
-        received = await call.receive(redactions.desk.rules(FORM_FIELDS))
-        try:
-            options = _options({**received.fields, **query}, prefer, key)
-        except BaseException:
-            received.upload.close()
-            raise
+        received, options = await call.receive(
+            redactions.desk.rules(FORM_FIELDS), lambda got: _options({**got.fields, **query}, prefer, key)
+        )
         return await call.answer(received, options.fingerprint, partial(_redact, redactions, call, received, options))
 
 
@@ -195,11 +188,7 @@ async def _redact(redactions: RedactionDesk, call: Call, received: Received, opt
     if not (options.run_async or (looks_like_video(upload.head) and upload.size > most)):
         result = await while_connected(call.request, work, desk.inline)
         return json_answer(to_json(RedactionResult, result)), False
-    job = desk.board.submit(call.key.company_id, REDACTIONS, work, upload.close)
-    headers = [("Location", f"/v1/jobs/{job.job_id}")]
-    if options.run_async:
-        headers.append(("Preference-Applied", "respond-async"))
-    return json_answer(to_json(JobView, job_view(job, request_id_of(call.request))), 202, headers), True
+    return as_job(call, received, work, preferred=options.run_async)
 
 
 def _options(given: Mapping[str, str], prefer: str | None, key: ApiKeyInfo) -> _Options:

@@ -15,8 +15,9 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from moretta.api.auth import Guard
-from moretta.api.calls import Call, IdempotencyHeader, json_answer, response
+from moretta.api.calls import Call, IdempotencyHeader, response
 from moretta.api.idempotency import idempotency_key
+from moretta.api.job_answers import JOB_LOCATION, job_answer
 from moretta.api.manifest import ManifestRow, read_manifest
 from moretta.api.openapi import MEDIA, PEOPLE, photo_body, problems
 from moretta.api.people_jobs import ImportResult, Pace, import_result
@@ -27,8 +28,8 @@ from moretta.api.people_work import (
     photo_rules,
     store_wish,
 )
-from moretta.api.problems import IdempotencyInProgress, request_id_of
-from moretta.api.schemas import JobView, job_view, to_json
+from moretta.api.problems import IdempotencyInProgress
+from moretta.api.schemas import JobView
 from moretta.api.streams import streamed
 from moretta.api.uploads import Received
 from moretta.api.v1.collections import CollectionId
@@ -88,11 +89,7 @@ def _add_import(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         summary="Enrol many photos as a job; repeated with its Idempotency-Key, it goes on where it ended",
         status_code=202,
         responses={
-            202: {
-                "model": JobView,
-                "description": "Taken on as a job",
-                "headers": {"Location": {"schema": {"type": "string"}, "description": "/v1/jobs/{id}"}},
-            },
+            202: {"model": JobView, "description": "Taken on as a job", "headers": JOB_LOCATION},
             **problems(*MEDIA, 404, 410),
         },
         openapi_extra=photo_body(
@@ -125,8 +122,8 @@ def _add_import(app: FastAPI, desk: Desk, may_manage: Guard) -> None:
         settings = desk.services.settings
         rules = photo_rules(desk, IMPORT_FIELDS, settings.import_photos, field_bytes=settings.manifest_bytes)
         call = Call(desk, request, key, IMPORT, None)
-        received = await call.receive(rules, partial(_wanted, store))
-        job_of = partial(_import, call, received, collection_id, import_id, _wanted(store, received))
+        received, wanted = await call.receive(rules, partial(_wanted, store))
+        job_of = partial(_import, call, received, collection_id, import_id, wanted)
         return _taken_on(call, received, under_way, import_id, job_of)
 
 
@@ -148,8 +145,7 @@ def _taken_on(call: Call, received: Received, under_way: _UnderWay, import_id: s
     except BaseException:
         release()
         raise
-    view = to_json(JobView, job_view(job, request_id_of(call.request)))
-    return response(json_answer(view, 202, [("Location", f"/v1/jobs/{job.job_id}")]))
+    return response(job_answer(job, call.request))
 
 
 _Work = partial[ImportResult]
