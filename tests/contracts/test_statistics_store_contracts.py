@@ -187,7 +187,7 @@ def test_tables_of_a_measure_are_those_of_the_buckets_asked_for_in_order(
     for number in (2, 0, 1, 3):
         releases.keep(a_release(number))
     found = releases.tables("shop", Measure.VISITS, NOON, NOON + timedelta(hours=3))
-    assert [(release.bucket.hour, table.place, table.values) for release, table in found] == [
+    assert [(table.bucket.hour, table.place, tuple(table.values)) for table in found] == [
         (12, "door/all", (31,)),
         (12, "door/left", (-2,)),
         (13, "door/all", (32,)),
@@ -195,6 +195,8 @@ def test_tables_of_a_measure_are_those_of_the_buckets_asked_for_in_order(
         (14, "door/all", (33,)),
         (14, "door/left", (-2,)),
     ]
+    assert {(table.day, table.covered_s, table.least_cell) for table in found} == {(DAY, 3590.5, 7.0)}
+    assert {(table.scale, table.half_width, table.confidence) for table in found} == {(2.0, 6.0, 0.95)}
     assert releases.tables("shop", Measure.AGE, NOON, NOON + timedelta(hours=3)) == []
     assert releases.tables("hall", Measure.VISITS, NOON, NOON + timedelta(hours=3)) == []
     assert SqlReleaseStore(engine, OTHER_COMPANY).tables("shop", Measure.VISITS, NOON, NOON + timedelta(hours=3)) == []

@@ -14,7 +14,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from moretta.core.statistics import MEASURES, Alarm, AlarmKind, DayBudget, Measure
-from moretta.use_cases.statistics import Figure, LiveSite, Point, Series, Step
+from moretta.use_cases.statistics import LiveSite, Point, Series, Step
+from moretta.use_cases.statistics.figures import Fields
 
 Value = Annotated[int | None, Field(description="Null: too small to be shown.")]
 
@@ -169,8 +170,8 @@ def budget_view(budget: DayBudget) -> BudgetView:
 
 
 def _point(point: Point) -> PointView:
-    return PointView(point.start, point.place, point.covered_s, _figures(point.figures), point.day)
+    return PointView(point.start, point.place, point.covered_s, _figures(point.fields()), point.day)
 
 
-def _figures(figures: Iterable[Figure]) -> list[FigureView]:
+def _figures(figures: Iterable[Fields]) -> list[FigureView]:
     return [FigureView(*figure) for figure in figures]

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -68,9 +67,10 @@ def show(
         series = statistics.series(site, measure, first, last, step)
     if as_json:
         for point in series.points:
-            figures = [asdict(figure) for figure in point.figures]
+            figures = [figure._asdict() for figure in point.figures]
             line = {
                 "start": to_second(point.start),
+                "day": None if point.day is None else point.day.isoformat(),
                 "place": point.place,
                 "covered_s": point.covered_s,
                 "figures": figures,
@@ -79,10 +79,11 @@ def show(
         return
     terms = MEASURES[measure]
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("from", "place", *terms.cells):
+    for heading in ("day" if step is Step.DAY else "from", "place", *terms.cells):
         table.add_column(heading)
     for point in series.points:
-        table.add_row(to_second(point.start), point.place, *(_told(figure) for figure in point.figures))
+        when = to_second(point.start) if point.day is None else point.day.isoformat()
+        table.add_row(when, point.place, *(_told(figure) for figure in point.figures))
     console().print(table)
     typer.echo(
         f"{terms.unit} {terms.title}; in brackets, where the true figure lies with {series.confidence:.0%} confidence; "
@@ -97,7 +98,7 @@ def live(site: SiteName, as_json: Json = False) -> None:
         found = statistics.live(site)
     if as_json:
         for (place, measure), figures in found.figures.items():
-            told = {"place": place, "measure": measure, "figures": [asdict(figure) for figure in figures]}
+            told = {"place": place, "measure": measure, "figures": [figure._asdict() for figure in figures]}
             typer.echo(json.dumps({"site": site, "day": found.day.isoformat(), "time": to_second(found.time), **told}))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))

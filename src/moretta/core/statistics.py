@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from moretta.core.values import TrackId
 
@@ -235,6 +235,20 @@ class Release:
     least_cell: float = 10.0
 
 
+class ReleasedTable(NamedTuple):
+    """What readers need of a released table and its release, as they have it; a plain tuple, since a query reads thousands."""
+
+    bucket: datetime
+    day: date
+    place: str
+    values: Sequence[int]
+    scale: float
+    half_width: float
+    confidence: float
+    covered_s: float
+    least_cell: float
+
+
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
     """The live figures after one tick: each place's noisy running total of the day, from a binary tree of partial sums; of
@@ -328,9 +342,8 @@ class ReleaseStore(Protocol):
     def release(self, release_id: str) -> Release | None:
         """The stored release of that id."""
 
-    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> Sequence[tuple[Release, Table]]:
-        """All tables of `measure` whose bucket starts in [first, last), in order of bucket and place; a `Release` has only that
-        table."""
+    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> Sequence[ReleasedTable]:
+        """All tables of `measure` whose bucket starts in [first, last), in order of bucket and release."""
 
     def keep_live(self, figures: LiveFigures) -> None:
         """Replace the session's last live figures of that day."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moretta.core.errors import NotFound
-from moretta.core.statistics import Alarm, AlarmKind, DayBudget, LiveFigures, Measure, Release, Table
+from moretta.core.statistics import Alarm, AlarmKind, DayBudget, LiveFigures, Measure, Release, ReleasedTable, Table
 from moretta.pages.interval_charts import Bar, interval_bars, spent_strip
 from moretta.pages.statistics import StatisticsPageMaker
 from moretta.use_cases.statistics import Statistics
@@ -26,9 +26,24 @@ class Releases:
     def sites(self) -> list[str]:
         return ["shop"]
 
-    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> list[tuple[Release, Table]]:
-        inside = first <= self._release.bucket < last
-        return [(self._release, table) for table in self._release.tables if inside and table.measure is measure]
+    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> list[ReleasedTable]:
+        made = self._release
+        inside = first <= made.bucket < last
+        return [
+            ReleasedTable(
+                made.bucket,
+                made.day,
+                table.place,
+                table.values,
+                table.scale,
+                table.half_width,
+                table.confidence,
+                made.covered_s,
+                made.least_cell,
+            )
+            for table in made.tables
+            if inside and table.measure is measure
+        ]
 
     def live(self, site: str) -> list[LiveFigures]:
         return [self._live] if self._live.tables else []

@@ -4,7 +4,7 @@ import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
 from moretta.core.site import Alarms, Line, Site, View, Zone
-from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, Table
+from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, ReleasedTable, Table
 from moretta.use_cases.statistics import AlarmWatch, alarms_of
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -17,15 +17,23 @@ class Days:
     def __init__(self, *flows: int) -> None:
         self._flows = flows
 
-    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> list[tuple[Release, Table]]:
+    def tables(self, site: str, measure: Measure, first: datetime, last: datetime) -> list[ReleasedTable]:
         day = (NOON - first).days
-        return [flow(self._flows[day - 1], -day)] if 1 <= day <= len(self._flows) else []
+        return [before(self._flows[day - 1], -day)] if 1 <= day <= len(self._flows) else []
 
 
-def flow(crossings: int, day: int = 0) -> tuple[Release, Table]:
-    table = Table("door/line", Measure.FLOW, (crossings - crossings // 2, crossings // 2), 2.0, 6.0)
+def before(crossings: int, day: int) -> ReleasedTable:
     start = NOON + timedelta(days=day)
-    return Release(f"r{day}", "shop", start.date(), start, 3600, "s/1", "laplace", 1.0, (table,), 3600.0), table
+    return ReleasedTable(start, start.date(), "door/line", ways(crossings), 2.0, 6.0, 0.95, 3600.0, 10.0)
+
+
+def ways(crossings: int) -> tuple[int, int]:
+    return crossings - crossings // 2, crossings // 2
+
+
+def flow(crossings: int) -> Release:
+    table = Table("door/line", Measure.FLOW, ways(crossings), 2.0, 6.0)
+    return Release("r0", "shop", NOON.date(), NOON, 3600, "s/1", "laplace", 1.0, (table,), 3600.0)
 
 
 def watch(alarms: Alarms, *flows: int) -> AlarmWatch:
@@ -64,18 +72,18 @@ def test_loitering_counts_the_last_hour_of_a_running_total() -> None:
 
 def test_flow_rings_where_it_is_unlike_the_same_hour_of_other_days() -> None:
     days = (100, 110, 90, 105, 95)
-    assert watch(Alarms(flow=3), *days).bucket(flow(115)[0]) == []
+    assert watch(Alarms(flow=3), *days).bucket(flow(115)) == []
     # A spread of 7.07 days makes 21.2 the limit; both ways' noise of scale 2 is within 8 in 95 of 100.
-    assert watch(Alarms(flow=3), *days).bucket(flow(129)[0]) == []
-    assert len(watch(Alarms(flow=3), *days).bucket(flow(130)[0])) == 1
-    (much,) = watch(Alarms(flow=3), *days).bucket(flow(160)[0])
-    (little,) = watch(Alarms(flow=3), *days).bucket(flow(40)[0])
+    assert watch(Alarms(flow=3), *days).bucket(flow(129)) == []
+    assert len(watch(Alarms(flow=3), *days).bucket(flow(130))) == 1
+    (much,) = watch(Alarms(flow=3), *days).bucket(flow(160))
+    (little,) = watch(Alarms(flow=3), *days).bucket(flow(40))
     assert (much.kind, much.value, little.value, much.place) == (AlarmKind.FLOW, 160, 40, "door/line")
 
 
 def test_noise_alone_is_no_unusual_flow() -> None:
     """Five quiet days that chance made alike, and a sixth that noise moved by 12, as it does one hour in a hundred."""
-    assert watch(Alarms(flow=3), 5, 5, 5, 5, 5).bucket(flow(17)[0]) == []
+    assert watch(Alarms(flow=3), 5, 5, 5, 5, 5).bucket(flow(17)) == []
 
 
 def test_totals_of_two_of_the_sites_days_are_not_compared() -> None:
@@ -94,11 +102,11 @@ def _at(hour: int, minute: int) -> datetime:
 
 
 def test_without_enough_days_nothing_is_usual() -> None:
-    assert watch(Alarms(flow=3), 100, 110, 90).bucket(flow(500)[0]) == []
+    assert watch(Alarms(flow=3), 100, 110, 90).bucket(flow(500)) == []
 
 
 def test_what_the_site_does_not_ask_for_never_rings() -> None:
-    made = [live(Measure.PRESENT, 10_000), live(Measure.LONG_STAYS, 10_000), flow(10_000)[0], None]
+    made = [live(Measure.PRESENT, 10_000), live(Measure.LONG_STAYS, 10_000), flow(10_000), None]
     assert alarms_of(watch(Alarms(), 1, 2, 1, 2, 1), made) == []
     rung = alarms_of(watch(Alarms(crowding=1, loitering=1, flow=2), 1, 2, 1, 2, 1), made)
     assert [one.kind for one in rung] == [AlarmKind.CROWDING, AlarmKind.LOITERING, AlarmKind.FLOW]

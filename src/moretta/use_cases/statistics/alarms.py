@@ -95,7 +95,7 @@ class AlarmWatch:
         totals: dict[datetime, int] = {}
         for day in range(1, FLOW_DAYS + 1):
             start = release.bucket - timedelta(days=day)
-            for _, table in self._releases.tables(release.site, Measure.FLOW, start, start + timedelta(seconds=1)):
+            for table in self._releases.tables(release.site, Measure.FLOW, start, start + timedelta(seconds=1)):
                 if table.place == place:
                     totals[start] = totals.get(start, 0) + sum(table.values)
         return list(totals.values())

@@ -12,7 +12,8 @@ from enum import StrEnum
 from moretta.core.clock import to_second
 from moretta.core.errors import NotFound
 from moretta.core.statistics import MEASURES, TABLED
-from moretta.use_cases.statistics.query import Figure, Statistics, Step
+from moretta.use_cases.statistics.figures import Figure
+from moretta.use_cases.statistics.query import Statistics, Step
 
 COLUMNS = (
     "site",

@@ -5,26 +5,26 @@ Belongs here: what is asked and answered. Does not belong here: making releases,
 Everything here is post-processing of what was released: it spends nothing, however often it is asked.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from moretta.core.errors import NotFound, RequestInvalid
-from moretta.core.intervals import CONFIDENCE, half_width, least_shown
+from moretta.core.intervals import CONFIDENCE
 from moretta.core.statistics import (
-    MEASURES,
     TABLED,
     Alarm,
     BudgetStore,
     DayBudget,
     LiveFigures,
     Measure,
-    Release,
+    ReleasedTable,
     ReleaseStore,
     Table,
 )
+from moretta.use_cases.statistics.figures import Fields, Figure, FigureTable, figures_of
 
 # A year of hours of one measure is read in about a tenth of a second; beyond it, ask for parts.
 LONGEST = timedelta(days=400)
@@ -38,29 +38,28 @@ class Step(StrEnum):
     ALL = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One noisy figure. The true one (of the visits as they were counted) lies in `low`..`high` with the series' confidence.
+class Point(NamedTuple):
+    """The figures of one place from `start` on; `covered_s` are the seconds of it that were watched, over all sessions.
 
-    `value`, `low` and `high` are None where the figure is too small to be shown. `share` is the part of the place's cells
-    together, where cells are parts of a whole.
+    Where a point covers a day, `day` is the site's own date, which begins when the site's midnight is, and `start` that date's
+    midnight in UTC, which orders days and is no moment at the site; otherwise `day` is None.
     """
-
-    cell: str
-    value: int | None
-    low: int | None
-    high: int | None
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """The figures of one place from `start` on; `covered_s` are the seconds of it that were watched, over all sessions."""
 
     start: datetime
     place: str
-    figures: tuple[Figure, ...]
     covered_s: float
+    day: date | None
+    table: FigureTable
+    number: int
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """One for each cell of the measure; made anew at each look."""
+        return self.table.figures(self.number)
+
+    def fields(self) -> Iterator[Fields]:
+        """What `figures` are made of."""
+        return self.table.fields(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +105,10 @@ class Statistics:
             raise RequestInvalid(f"expected one of {', '.join(TABLED)}; {measure} is a live counter")
         if not first < last or last - first > LONGEST:
             raise RequestInvalid(f"expected a time that ends after it begins, at most {LONGEST.days} days later")
-        self._known(site)
         found = self._releases.tables(site, measure, first, last)
-        groups: dict[tuple[datetime, str], list[tuple[Release, Table]]] = {}
-        for release, table in found:
-            groups.setdefault((_start(release, step, first), table.place), []).append((release, table))
-        return Series(
-            site, measure, step, tuple(_point(start, place, group) for (start, place), group in groups.items())
-        )
+        if not found:
+            self._known(site)
+        return Series(site, measure, step, _points(measure, step, first, found))
 
     def live(self, site: str) -> LiveSite:
         """The live counters as last released. Raises `NotFound` where there are none."""
@@ -124,15 +119,17 @@ class Statistics:
         newest = max(sessions, key=lambda figures: figures.time)
         for table in _tables_of(sessions, newest):
             tables.setdefault((table.place, table.measure), []).append(table)
-        figures = {key: _figures(key[1], found, None) for key, found in tables.items()}
+        figures = {key: figures_of(key[1], found, [0] * len(found), None).figures(0) for key, found in tables.items()}
         return LiveSite(site, newest.day, newest.time, figures)
 
     def alarms(self, site: str, first: datetime, last: datetime) -> Sequence[Alarm]:
         """The alarms of [first, last), the newest first. Raises as `series`."""
         if not first < last or last - first > LONGEST:
             raise RequestInvalid(f"expected a time that ends after it begins, at most {LONGEST.days} days later")
-        self._known(site)
-        return self._releases.alarms(site, first, last)
+        found = self._releases.alarms(site, first, last)
+        if not found:
+            self._known(site)
+        return found
 
     def budgets(self, site: str | None, first: date, last: date) -> Sequence[DayBudget]:
         """What was spent on the days first..last, of all sites where `site` is None. Raises `RequestInvalid`."""
@@ -145,20 +142,28 @@ class Statistics:
             raise NotFound("there is no such site, or nothing was released of it yet")
 
 
-def _start(release: Release, step: Step, first: datetime) -> datetime:
-    match step:
-        case Step.BUCKET:
-            return release.bucket
-        case Step.DAY:
-            return datetime(release.day.year, release.day.month, release.day.day, tzinfo=UTC)
-        case Step.ALL:
-            return first
+def _points(measure: Measure, step: Step, first: datetime, found: Sequence[ReleasedTable]) -> tuple[Point, ...]:
+    """A point for each start and place, in the order in which they come."""
+    starts = [table.bucket if step is Step.BUCKET else table.day if step is Step.DAY else first for table in found]
+    numbers: dict[tuple[datetime | date, str], int] = {}
+    of = [numbers.setdefault((start, table.place), len(numbers)) for start, table in zip(starts, found, strict=True)]
+    covered_s, least_cells = [0.0] * len(numbers), [0.0] * len(numbers)
+    for number, table in zip(of, found, strict=True):
+        covered_s[number] += table.covered_s
+        least_cells[number] = max(least_cells[number], table.least_cell)
+    figures = figures_of(measure, found, of, least_cells)
+    return tuple(
+        Point(_moment(start), place, covered_s[number], _day(start), figures, number)
+        for (start, place), number in numbers.items()
+    )
 
 
-def _point(start: datetime, place: str, group: Sequence[tuple[Release, Table]]) -> Point:
-    least_cell = max(release.least_cell for release, _ in group)
-    figures = _figures(group[0][1].measure, [table for _, table in group], least_cell)
-    return Point(start, place, figures, sum(release.covered_s for release, _ in group))
+def _moment(start: datetime | date) -> datetime:
+    return start if isinstance(start, datetime) else datetime(start.year, start.month, start.day, tzinfo=UTC)
+
+
+def _day(start: datetime | date) -> date | None:
+    return None if isinstance(start, datetime) else start
 
 
 def _tables_of(sessions: Iterable[LiveFigures], newest: LiveFigures) -> Iterable[Table]:
@@ -166,27 +171,3 @@ def _tables_of(sessions: Iterable[LiveFigures], newest: LiveFigures) -> Iterable
     for figures in sessions:
         over = newest.time - figures.time > timedelta(minutes=5)
         yield from (table for table in figures.tables if not (over and table.measure is Measure.PRESENT))
-
-
-def _figures(measure: Measure, tables: Sequence[Table], least_cell: float | None) -> tuple[Figure, ...]:
-    """The sums of the tables' cells; those too small to be shown are left out, unless `least_cell` is None."""
-    if len(tables) == 1:
-        values: Sequence[int] = tables[0].values
-        width = tables[0].half_width if tables[0].confidence == CONFIDENCE else half_width([tables[0].scale])
-    else:
-        values = [sum(cell) for cell in zip(*(table.values for table in tables), strict=True)]
-        width = half_width([table.scale for table in tables])
-    least = -math.inf if least_cell is None else least_shown(measure, least_cell, width)
-    cells = MEASURES[measure].cells
-    whole = sum(value for value in values if value > 0) if len(cells) > 1 else 0
-    return tuple(
-        _figure(cell, value, width, whole) if value >= least else Figure(cell, None, None, None)
-        for cell, value in zip(cells, values, strict=True)
-    )
-
-
-def _figure(cell: str, value: int, width: float, whole: int) -> Figure:
-    # No count is below 0: that is known of the truth beforehand, so that cutting there tells nothing.
-    known = value if value > 0 else 0
-    low, high = round(value - width), round(value + width)
-    return Figure(cell, known, low if low > 0 else 0, high if high > 0 else 0, known / whole if whole else None)

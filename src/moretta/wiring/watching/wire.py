@@ -24,8 +24,9 @@ from moretta.wiring.wire import not_a_result, parsed
 
 T = TypeVar("T")
 MOST_PLANS = 64
-# What a count stays under, by far; OpenDP's integers are of 64 bits.
-_MOST_VALUE = 2**62
+# What a figure stays under, by far: noise of the greatest scale (`core.intervals`: 1e12) is beyond it with a probability of
+# 1e-15. A year of sums of such figures is still of 64 bits.
+_MOST_VALUE = 2**45
 # A mechanism and the version of its library: "discrete-laplace/opendp-0.14.1".
 _MECHANISM = re.compile(r"[a-z0-9.+/-]{1,64}")
 _ROUNDING = 1e-9
