@@ -54,6 +54,17 @@ def face_recording(clip: Path, path: Path, *, seconds: int = 8, marked_from_s: f
     return path
 
 
+def empty_recording(path: Path, *, seconds: int) -> Path:
+    """Nobody, in 160x120, `RATE` pictures a second."""
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 160, 120, "yuv420p", {"preset": "ultrafast"}
+        for _ in range(seconds * RATE):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((120, 160, 3), 90, np.uint8), format="rgb24")))
+        target.mux(stream.encode(None))
+    return path
+
+
 def exact_site(*cameras: str, measures: tuple[Measure, ...] = (Measure.VISITS,), name: str = "shop") -> Site:
     """A site whose noise is so small that one figure in ten thousand is off by one (epsilon 10, sensitivity 1)."""
     privacy = PrivacyPlan(10.0, 0.0, 10.0, 0.0, 1, weights=tuple((one, 1.0) for one in measures))

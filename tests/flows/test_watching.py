@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from tests.cameras import Manners, MjpegCamera
 from tests.service_rig import Place, fragments, is_gone, marks_in, open_files, padded, snapshot, wait_for
-from tests.watching_rig import COMPANY, exact_site, face_recording, figures, watched
+from tests.watching_rig import COMPANY, empty_recording, exact_site, face_recording, figures, watched
 
 from moretta.core.cameras import CameraState
 from moretta.core.statistics import Charge, Measure
@@ -20,6 +21,8 @@ from moretta.storage.database import open_database
 from moretta.storage.statistics.budgets import SqlBudgetStore
 from moretta.storage.statistics.releases import SqlReleaseStore
 from moretta.vision.models.catalogue import find
+from moretta.wiring.cameras.camera import CameraTerms
+from moretta.wiring.streams.process import watch_terms
 from moretta.wiring.watching.models import ALLOWED
 
 pytestmark = pytest.mark.models
@@ -64,6 +67,22 @@ def test_who_wears_the_marker_is_no_visit_even_for_the_time_before_it_was_seen(
     assert not receipt.recognises and all(
         denial.level == "full" for denial in receipt.denials if denial.detail == "tried"
     )
+
+
+def test_live_figures_of_a_day_are_paid_for_once_and_go_on(engine: Engine, settings: Settings, tmp_path: Path) -> None:
+    site = exact_site("door")
+    site = replace(site, privacy=replace(site.privacy, bucket_epsilon=0.0, live_epsilon=10.0))
+    source = empty_recording(tmp_path / "empty.mp4", seconds=200)
+    terms = CameraTerms(rate=1.0, paced=False, mode=watch_terms(settings).mode)
+    with watched(engine, settings, site, {"door": source}, terms=terms) as run:
+        run.join()
+    assert run.lost == [] and run.exhausted == []
+    # Where the recording spans midnight, the new day is paid for, too.
+    days = {figures_.day for figures_ in run.live}
+    assert len(run.live) >= 2 + len(days) and {figures_.partition for figures_ in run.live} == {run.receipts[0].session}
+    for day in days:
+        budget = SqlBudgetStore(engine, COMPANY).budget("shop", day)
+        assert budget is not None and budget.spent == 10.0
 
 
 def test_the_watching_process_never_has_an_embedder(engine: Engine, settings: Settings, plain: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grimp
@@ -134,6 +134,61 @@ def test_a_plan_that_spends_elsewhere_less_or_on_others_is_refused() -> None:
     ):
         with pytest.raises(WorkerLost):
             parse_plans(plans_json((other,)), BEGUN)
+
+
+def test_a_plan_that_is_of_no_bucket_or_tick_of_the_site_is_refused() -> None:
+    """Each second as a bucket of its own would be paid for as if it were about other people."""
+    _, plan = due()
+    second = plan.time + timedelta(seconds=1)
+    stamp = f"{BEGUN.session}/{second:%Y%m%dT%H%M%SZ}"
+    assert plan.charge is not None
+    moved = replace(
+        plan,
+        time=second,
+        release_id=stamp.replace("/", "-"),
+        charge=replace(plan.charge, partition=stamp),
+    )
+    live = live_plan()
+    for other in (
+        moved,
+        replace(live, time=live.time + timedelta(seconds=1)),
+        replace(live, release_id=f"{live.release_id}-a-person-came"),
+        replace(live, time=live.time + timedelta(days=1)),
+    ):
+        with pytest.raises(WorkerLost):
+            parse_plans(plans_json((other,)), LIVE)
+    assert parse_plans(plans_json((live,)), LIVE) == (live,)
+
+
+LIVE = Begin(
+    replace(BEGUN.site, privacy=replace(BEGUN.site.privacy, bucket_epsilon=5.0, live_epsilon=5.0)), "ws_1", 0.0
+)
+
+
+def live_plan() -> Plan:
+    keeper = Keeper(LIVE.site, LIVE.session, Still(), started_s=BEGUN.started_s)
+    (plan,) = (plan for plan in keeper.tick(BEGUN.started_s + 130) if plan.purpose is Purpose.LIVE)
+    return plan
+
+
+def test_live_figures_of_a_day_that_nobody_paid_for_are_refused_before_they_are_made() -> None:
+    first = live_plan()
+    assert first.charge is not None
+    later = replace(first, charge=None)
+    for paid in ((), {first.day - timedelta(days=1)}):
+        with pytest.raises(WorkerLost, match="nobody paid"):
+            parse_plans(plans_json((later,)), LIVE, paid)
+    assert parse_plans(plans_json((later,)), LIVE, {first.day}) == (later,)
+
+
+def test_what_a_site_does_not_release_is_never_due() -> None:
+    """A charge of nothing is no charge."""
+    none = replace(LIVE, site=replace(LIVE.site, privacy=replace(LIVE.site.privacy, live_epsilon=0.0)))
+    plan = live_plan()
+    assert plan.charge is not None
+    for charge in (None, replace(plan.charge, epsilon=0.0)):
+        with pytest.raises(WorkerLost):
+            parse_plans(plans_json((replace(plan, charge=charge),)), none, {plan.day})
 
 
 def test_a_release_of_another_plan_place_or_shape_is_refused() -> None:

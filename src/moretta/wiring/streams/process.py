@@ -6,6 +6,7 @@ Belongs here: starting it and asking it. Whatever goes wrong ends the process an
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from moretta.core.cameras import Denial, WatchReceipt
 from moretta.core.site import Site
@@ -13,7 +14,7 @@ from moretta.core.statistics import LiveFigures, Measure, Release
 from moretta.sandbox.confinement import Confinement, Mode
 from moretta.sandbox.process import WorkerProcess, WorkerTerms
 from moretta.settings import Settings
-from moretta.statistics.keeper import Plan
+from moretta.statistics.keeper import Plan, Purpose
 from moretta.wiring.cameras.camera import CameraTerms
 from moretta.wiring.streams.session import new_session
 from moretta.wiring.watching.wire import Begin, Look, Tick, Word, parse_made, parse_plans, parse_receipt, request
@@ -57,6 +58,7 @@ class WatchingProcess:
 
     def __init__(self, site: Site, terms: WatchTerms, started_s: float) -> None:
         self._begun = Begin(site, new_session(), started_s)
+        self._paid: set[date] = set()
         attributes = [one.value for one in (Measure.AGE, Measure.GENDER) if site.epsilon_of(one)]
         environment = {**(terms.environment or {}), "MORETTA_WATCH_ATTRIBUTES": ",".join(attributes)}
         self._nothing = os.memfd_create("moretta-nothing", os.MFD_CLOEXEC)
@@ -86,14 +88,16 @@ class WatchingProcess:
 
     def tick(self, now_s: float, watched: float) -> tuple[Plan, ...]:
         """What is due at `now_s`; `watched` is the share of cameras that gave pictures since the last tick."""
-        return parse_plans(self._ask(Word.TICK, Tick(now_s, watched)), self._begun)
+        return parse_plans(self._ask(Word.TICK, Tick(now_s, watched)), self._begun, self._paid)
 
     def finish(self, now_s: float, watched: float) -> tuple[Plan, ...]:
         """End every visit; what is due then, the bucket under way included."""
-        return parse_plans(self._ask(Word.CLOSE, Tick(now_s, watched)), self._begun)
+        return parse_plans(self._ask(Word.CLOSE, Tick(now_s, watched)), self._begun, self._paid)
 
     def make(self, plan: Plan) -> Release | LiveFigures:
-        """The release of a plan whose charge has been spent."""
+        """The release of a plan whose charge has been spent; later live plans of that day may then come without one."""
+        if plan.purpose is Purpose.LIVE and plan.charge is not None:
+            self._paid.add(plan.day)
         return parse_made(self._ask(Word.MAKE, plan.release_id), plan, self._begun.site)
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ word in which it could tell of a person, a visit or a picture.
 
 import math
 import re
+from collections.abc import Container
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
@@ -15,11 +16,11 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from moretta.core.cameras import WatchReceipt
-from moretta.core.errors import RequestInvalid
+from moretta.core.errors import RequestInvalid, WorkerLost
 from moretta.core.site import Site
 from moretta.core.statistics import LIVE, MEASURES, TABLED, Charge, LiveFigures, Release, Table
 from moretta.sandbox.slots import Picture
-from moretta.statistics.keeper import Plan, Purpose
+from moretta.statistics.keeper import TICK_S, Plan, Purpose
 from moretta.wiring.wire import not_a_result, parsed
 
 T = TypeVar("T")
@@ -115,11 +116,21 @@ def parse_receipt(raw: bytes, begun: Begin) -> WatchReceipt:
     return receipt
 
 
-def parse_plans(raw: bytes, begun: Begin) -> tuple[Plan, ...]:
-    """What is due of the session that was begun. Raises `WorkerLost`: something else, or charges that it does not have."""
+def parse_plans(raw: bytes, begun: Begin, paid: Container[date] = ()) -> tuple[Plan, ...]:
+    """What is due of the session that was begun.
+
+    Args:
+        paid: the days whose live figures this session has paid for; of others, a plan without a charge is refused.
+    Raises:
+        WorkerLost: something else, charges that it does not have, or none for what nobody paid for.
+    """
     plans = parsed(_plans(), raw)
     if len(plans) > MOST_PLANS or not all(_fits(plan, begun) for plan in plans):
         raise not_a_result()
+    if any(plan.charge is None and plan.day not in paid for plan in plans):
+        raise WorkerLost(
+            "the watching process asked to release live figures of a day that nobody paid for; it was ended"
+        )
     return plans
 
 
@@ -160,25 +171,38 @@ def _tables(raw: bytes, plan: Plan, site: Site) -> Release:
 
 
 def _fits(plan: Plan, begun: Begin) -> bool:
-    """Whether a plan is one that this session's keeper makes: its charge is what the site says, on its own visits."""
-    site = begun.site
-    stamp = f"{plan.time:%Y%m%dT%H%M%SZ}"
-    near = _within_a_day(site, plan.day, plan.time)
+    """Whether a plan is one that this session's keeper makes: of a bucket or tick of the site, its charge what the site says, on
+    its own visits."""
+    bounds = _bounds(begun.site, plan)
+    if bounds is None:
+        return False
+    charge = _charge_of(plan, begun)
     if plan.purpose is Purpose.LIVE:
-        expected = Charge(site.name, plan.day, begun.session, site.privacy.live_epsilon, str(Purpose.LIVE))
-        return near and plan.charge in (None, expected) and plan.release_id.startswith(f"{begun.session}-live-")
-    expected = Charge(site.name, plan.day, f"{begun.session}/{stamp}", site.privacy.bucket_epsilon, str(Purpose.TABLES))
-    return near and plan.charge == expected and plan.release_id == f"{begun.session}-{stamp}"
+        number, rest = divmod((plan.time - bounds[0]).total_seconds(), TICK_S)
+        named = plan.release_id == f"{begun.session}-live-{plan.day:%Y%m%d}-{number:.0f}"
+        return charge.epsilon > 0 and plan.charge in (None, charge) and not rest and named
+    whole = plan.time == begun.site.bucket(plan.time.timestamp())
+    named = plan.release_id == f"{begun.session}-{plan.time:%Y%m%dT%H%M%SZ}"
+    return charge.epsilon > 0 and plan.charge == charge and whole and named
 
 
-def _within_a_day(site: Site, day: date, time: datetime) -> bool:
-    if time.tzinfo is None:
-        return False
+def _charge_of(plan: Plan, begun: Begin) -> Charge:
+    site, privacy = begun.site.name, begun.site.privacy
+    if plan.purpose is Purpose.LIVE:
+        return Charge(site, plan.day, begun.session, privacy.live_epsilon, str(Purpose.LIVE))
+    partition = f"{begun.session}/{plan.time:%Y%m%dT%H%M%SZ}"
+    return Charge(site, plan.day, partition, privacy.bucket_epsilon, str(Purpose.TABLES))
+
+
+def _bounds(site: Site, plan: Plan) -> tuple[datetime, datetime] | None:
+    """When the plan's day begins and ends; None where its time is not of that day."""
+    if plan.time.tzinfo is None:
+        return None
     try:
-        first, last = site.day_bounds(day)
+        first, last = site.day_bounds(plan.day)
     except (OverflowError, ValueError):
-        return False
-    return first <= time <= last + timedelta(seconds=1)
+        return None
+    return (first, last) if first <= plan.time < last else None
 
 
 def _sound(table: Table, site: Site, epsilon: float) -> bool:
