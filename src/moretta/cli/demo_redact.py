@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from moretta.cli.analyze import progress_bar
+from moretta.cli.items import progress_bar
 from moretta.cli.terminal import console
 from moretta.core.redaction import Method, Redaction
 from moretta.settings import Settings

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moretta.cli.outputs import write_output
 from moretta.cli.people import LazyWorker, note, show, table
 from moretta.core.errors import RequestInvalid
 from moretta.core.protection import Scheme
@@ -62,10 +63,7 @@ def erasure(
         shown.add_row(one.store, str(one.files), f"{one.size:,}")
     show(shown)
     if certificate is not None:
-        try:
-            certificate.write_bytes(report.certificate.document)
-        except OSError as error:
-            raise RequestInvalid(f"the certificate cannot be written: {error.strerror}") from None
+        write_output(certificate, report.certificate.document)
     _tell_of_servers(report)
     report.require_clean()
     note(

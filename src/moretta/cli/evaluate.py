@@ -4,7 +4,6 @@ Belongs here: arguments, progress, a readable table. Does not belong here: any m
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from moretta.cli.outputs import STDIO, write_output
 from moretta.cli.people import CollectionId, opened_office
 from moretta.cli.terminal import console
 from moretta.core.errors import RequestInvalid
@@ -54,11 +54,9 @@ def accuracy(
     require_action(policy_in_force(settings), Action.COMPARE, purpose)
     found = _measured(settings, dataset, schemes, _card(settings, model))
     if json_out is not None:
-        text = json.dumps(found.to_json(), indent=1)
-        if json_out == "-":
-            sys.stdout.write(text + "\n")
+        write_output(json_out, json.dumps(found.to_json(), indent=1) + "\n")
+        if json_out == STDIO:
             return
-        _write(Path(json_out), text + "\n")
     _show(found)
 
 
@@ -108,13 +106,6 @@ def _schemes(text: str) -> list[Scheme]:
         return list(dict.fromkeys(Scheme(word.strip()) for word in text.split(",") if word.strip()))
     except ValueError:
         raise RequestInvalid(f"expected schemes out of {', '.join(Scheme)}; got another word") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise RequestInvalid(f"expected a place to write the output; it cannot be written: {error.strerror}") from None
 
 
 @contextmanager

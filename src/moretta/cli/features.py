@@ -3,21 +3,18 @@
 Belongs here: reading arguments, showing progress, placing the file. Does not belong here: any step of the work.
 """
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from moretta.cli.analyze import progress_bar
+from moretta.cli.items import progress_bar
+from moretta.cli.outputs import STDIO, check_output, write_output
 from moretta.cli.terminal import console
 from moretta.core.features import Detail, FeatureSet
 from moretta.core.values import Profile
 from moretta.sdk_features import FeatureExtractor, file_bytes, form_of
 from moretta.settings import Settings
-
-_STDOUT = "-"
 
 Media = Annotated[Path, typer.Argument(help="A video.", metavar="IN")]
 Out = Annotated[
@@ -36,13 +33,9 @@ def features(
     profile: ProfileOption = Profile.ACCURATE,
 ) -> None:
     """Export how faces move (pose, gaze, expression) with the shape that tells people apart taken out."""
-    from moretta.wiring.placing import check_place
-
-    target = None if out == _STDOUT else Path(out)
-    form = "csv" if target is None else form_of(target)
+    form = "csv" if out == STDIO else form_of(Path(out))
     file_bytes(FeatureSet.empty(), form)  # an unknown form, or one that is not installed, is refused before the work
-    if target is not None:
-        check_place(target)
+    check_output(out)
     notes = console(stderr=True)
     with (
         FeatureExtractor(detail, profile, Settings(), door="cli:features") as extractor,
@@ -52,24 +45,11 @@ def features(
     content = file_bytes(found, form)
     for notice in found.warnings:
         notes.print(notice.detail, markup=False, highlight=False, soft_wrap=True)
-    if target is None:
-        sys.stdout.buffer.write(content)
+    write_output(out, content)
+    if out == STDIO:
         return
-    _placed(content, target)
     rows = sum(len(track.rows) for track in found.tracks)
     summary = (
         f"{len(found.tracks)} tracks, {rows} rows: {out}. Its manifest says what was taken out and what may still leak."
     )
     notes.print(summary, markup=False, highlight=False, soft_wrap=True)
-
-
-def _placed(content: bytes, target: Path) -> None:
-    from moretta.wiring.placing import place
-
-    fd = os.memfd_create("features", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(fd), "wb") as memory:
-            memory.write(content)
-        place(fd, target)
-    finally:
-        os.close(fd)

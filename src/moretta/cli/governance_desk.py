@@ -3,7 +3,6 @@
 Belongs here: opening, writing, moments. Does not belong here: any one command.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from typing import Annotated
 import typer
 
 from moretta.api.services import Governance
-from moretta.cli.people import STDIN, LazyWorker
+from moretta.cli.people import LazyWorker
 from moretta.core.clock import Clock
-from moretta.core.errors import RequestInvalid
 from moretta.settings import Settings
 
 # Who did something where no API key did.
@@ -58,21 +56,6 @@ def opened_governance() -> Iterator[GovernanceDesk]:
         )
         governance = Governance(retention, Incidents(means), GovernanceDocuments(means, settings))
         yield GovernanceDesk(governance, deployment.company_id, means.clock)
-
-
-def write(target: Path, content: str | bytes) -> None:
-    """Write a document. Raises `RequestInvalid` where that cannot be done."""
-    whole = content.encode() if isinstance(content, str) else content
-    if str(target) == STDIN:
-        sys.stdout.buffer.write(whole)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        target.write_bytes(whole)
-    except OSError as error:
-        raise RequestInvalid(
-            f"expected a place to write the document; it cannot be written: {error.strerror}"
-        ) from None
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from moretta.api.governance_schemas import IncidentView, incident_view
-from moretta.cli.governance_desk import TERMINAL, GovernanceDesk, Moment, Out, in_utc, opened_governance, write
+from moretta.cli.governance_desk import TERMINAL, GovernanceDesk, Moment, Out, in_utc, opened_governance
+from moretta.cli.outputs import write_output
 from moretta.cli.people import Json, note, print_json, show, table
 from moretta.core.clock import to_second
 from moretta.core.incidents import AffectedQuery, BreachKind, Incident, Risk
@@ -136,7 +137,7 @@ def draft(
     """A draft of the notice to the authority (GDPR Art. 33) or to the people concerned (Art. 34)."""
     with opened_governance() as desk:
         made = desk.governance.incidents.drafts(desk.company_id, incident)[1 if subjects else 0]
-    write(out, made.text)
+    write_output(out, made.text)
     for what in made.missing:
         note(f"missing: {what}")
 

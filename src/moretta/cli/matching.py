@@ -11,6 +11,7 @@ import typer
 from moretta.api.people_schemas import ComparisonView, SearchView, VerificationView
 from moretta.api.people_views import comparison_view, search_view, verification_view
 from moretta.api.v1.matching import names_in
+from moretta.cli.items import label
 from moretta.cli.people import (
     NO,
     CollectionId,
@@ -18,7 +19,6 @@ from moretta.cli.people import (
     Office,
     PersonId,
     Purpose,
-    label,
     note,
     opened_office,
     photos_in_memory,

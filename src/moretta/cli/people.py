@@ -3,13 +3,11 @@
 Belongs here: the passage from arguments and files to calls, and back. Does not belong here: any one command, deciding.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -18,16 +16,17 @@ from rich.table import Table
 
 from moretta.api.people import People
 from moretta.api.schemas import to_json
+from moretta.cli.items import source
+from moretta.cli.outputs import STDIO, write_output
 from moretta.cli.terminal import console
 from moretta.core.errors import MorettaError, RequestInvalid
 from moretta.core.limits import MediaLimits
 from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbedRequest, FaceReader
-from moretta.sdk import media_in_memory
+from moretta.sdk import media_held
 from moretta.settings import Settings
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.rights import Rights
 
-STDIN = "-"
 # A decision against: grep's and diff's way of saying no.
 NO = 1
 # Some of several photos could not be used (as `core.errors.MediaError`).
@@ -121,11 +120,6 @@ class LazyWorker:
         return reader
 
 
-def label(photo: str) -> str:
-    """What a photo is called on the caller's own terminal."""
-    return "standard input" if photo == STDIN else Path(photo).name or photo
-
-
 @contextmanager
 def photos_in_memory(photos: Sequence[str], limits: MediaLimits) -> Iterator[list[int]]:
     """Descriptors of the photos' bytes in anonymous memory, closed at the end.
@@ -134,28 +128,16 @@ def photos_in_memory(photos: Sequence[str], limits: MediaLimits) -> Iterator[lis
         NotFound, MediaTooLarge: one of them cannot be read.
         RequestInvalid: standard input is asked for twice, or is a terminal.
     """
-    if list(photos).count(STDIN) > 1:
+    if list(photos).count(STDIO) > 1:
         raise RequestInvalid("expected `-` once: standard input holds one photo")
     with ExitStack() as held:
-        fds = []
-        for photo in photos:
-            fd = media_in_memory(_source(photo), limits)
-            held.callback(os.close, fd)
-            fds.append(fd)
-        yield fds
+        yield [held.enter_context(media_held(source(photo, "a photo"), limits)) for photo in photos]
 
 
 def print_json(target: str, answers: Sequence[tuple[type[BaseModel], BaseModel]]) -> None:
     """Write answers as lines of JSON to a file or, for `-`, to standard output."""
     lines = b"".join(to_json(kind, answer) + b"\n" for kind, answer in answers)
-    if target == STDIN:
-        sys.stdout.buffer.write(lines)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        Path(target).write_bytes(lines)
-    except OSError as error:
-        raise RequestInvalid(f"expected a place to write the output; it cannot be written: {error.strerror}") from None
+    write_output(target, lines)
 
 
 def table(*headings: str) -> Table:
@@ -205,11 +187,3 @@ def bar(title: str) -> Iterator[Callable[[int, int | None, str], None]]:
             shown.update(task, completed=done, total=total, beside=beside)
 
         yield tell
-
-
-def _source(photo: str) -> BinaryIO | Path:
-    if photo != STDIN:
-        return Path(photo)
-    if sys.stdin.isatty():
-        raise RequestInvalid("expected a photo on standard input, got a terminal; pipe a file into it")
-    return sys.stdin.buffer

@@ -10,6 +10,7 @@ import typer
 from moretta.api.people_schemas import Enrolment, FaceView, PersonView
 from moretta.api.people_views import enrolment, face_view, person_view
 from moretta.api.people_work import refused
+from moretta.cli.items import label
 from moretta.cli.people import (
     SOME_FAILED,
     CollectionId,
@@ -17,7 +18,6 @@ from moretta.cli.people import (
     PersonId,
     Purpose,
     confirmed,
-    label,
     note,
     opened_office,
     photos_in_memory,

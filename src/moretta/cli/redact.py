@@ -1,10 +1,8 @@
 """`moretta redact`.
 
-Belongs here: reading arguments, many files, showing progress and what was done. Does not belong here: any step of the work.
+Belongs here: reading arguments, many files, what was done. Does not belong here: any step of the work.
 """
 
-import json
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from moretta.cli.analyze import progress_bar
-from moretta.cli.terminal import console
-from moretta.core.errors import MorettaError, RequestInvalid
+from moretta.cli.items import one_by_one
+from moretta.cli.outputs import check_output
+from moretta.core.errors import RequestInvalid
+from moretta.core.ports import OnProgress
 from moretta.core.redaction import Method, Redaction, SoundTreatment
 from moretta.sdk_redaction import Redactor
 from moretta.use_cases.redaction.persons import chosen_persons
@@ -23,7 +22,6 @@ from moretta.use_cases.redaction.persons import chosen_persons
 if TYPE_CHECKING:
     from moretta.sdk_recognition import Recogniser
 
-_STDOUT = "-"
 # What is looked for in a folder; the bytes decide what each is.
 _STILLS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 _VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
@@ -84,44 +82,31 @@ def redact(
     if chosen != (None, None) and len(pairs) > 1:
         raise RequestInvalid("expected one file with --only or --except, got several; ids are those of one item")
     batch = not tracks and (len(paths) > 2 or paths[0].is_dir())
-    lines: list[bytes] = []
-    failure: MorettaError | None = None
+    check_output(json_out)
     with ExitStack() as held:
         people = None if persons is None else held.enter_context(_recogniser())
         redactor = held.enter_context(Redactor(method, audio, door="cli:redact", recogniser=people))
-        for number, (source, target) in enumerate(pairs, 1):
-            try:
-                with progress_bar(console(stderr=True), f"{number}/{len(pairs)}") as on_progress:
-                    if target is None:
-                        done = redactor.tracks(source, on_progress)
-                    else:
-                        if batch:
-                            _make_folder(target.parent)
-                        done = redactor.redact(
-                            source,
-                            target,
-                            only=chosen[0],
-                            exempt=chosen[1],
-                            only_persons=_named(only_person),
-                            exempt_persons=_named(except_person),
-                            check=not no_check,
-                            strict=strict,
-                            keep_leaking=keep_leaking,
-                            on_progress=on_progress,
-                        )
-            except MorettaError as error:
-                failure = failure or error
-                _tell_failure(source, error)
-                lines.append(_problem_line(error))
-            else:
-                lines.append(_line(done))
-                if json_out != _STDOUT:
-                    console().print(_summary(source, done))
-            if json_out == _STDOUT:
-                sys.stdout.buffer.write(lines[-1])
-                sys.stdout.buffer.flush()
-    if json_out not in (None, _STDOUT):
-        Path(json_out).write_bytes(b"".join(lines))
+
+        def work(pair: tuple[Path, Path | None], on_progress: OnProgress) -> Redaction:
+            source, target = pair
+            if target is None:
+                return redactor.tracks(source, on_progress)
+            if batch:
+                _make_folder(target.parent)
+            return redactor.redact(
+                source,
+                target,
+                only=chosen[0],
+                exempt=chosen[1],
+                only_persons=_named(only_person),
+                exempt_persons=_named(except_person),
+                check=not no_check,
+                strict=strict,
+                keep_leaking=keep_leaking,
+                on_progress=on_progress,
+            )
+
+        _, failure = one_by_one([(pair[0].name, pair) for pair in pairs], work, _line, _summary, json_out)
     if failure is not None:
         raise typer.Exit(failure.exit_code)
 
@@ -196,8 +181,8 @@ def _ids(text: str | None, option: str) -> list[int] | None:
     return [int(word) for word in words]
 
 
-def _summary(source: Path, done: Redaction) -> Table:
-    table = Table(title=source.name, title_justify="left", show_header=False, box=None)
+def _summary(name: str, done: Redaction) -> Table:
+    table = Table(title=name, title_justify="left", show_header=False, box=None)
     if done.bytes:
         table.add_row("Hidden by", done.method.value)
         table.add_row(
@@ -218,18 +203,7 @@ def _summary(source: Path, done: Redaction) -> Table:
     return table
 
 
-def _tell_failure(source: Path, error: MorettaError) -> None:
-    notes = console(stderr=True)
-    message = f"{source.name}: {error.title}: {error.detail}"
-    notes.print(message, style="red", markup=False, highlight=False, soft_wrap=not notes.is_terminal)
-
-
 def _line(done: Redaction) -> bytes:
     from moretta.wiring.redacting_wire import redaction_json
 
     return redaction_json(done) + b"\n"
-
-
-def _problem_line(error: MorettaError) -> bytes:
-    problem = {"code": error.code, "title": error.title, "detail": error.detail}
-    return json.dumps({"problem": problem}).encode() + b"\n"

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from moretta.api.governance_schemas import HoldView, RetentionView, hold_view, retention_view
-from moretta.cli.governance_desk import TERMINAL, Moment, Out, in_utc, opened_governance, write
+from moretta.cli.governance_desk import TERMINAL, Moment, Out, in_utc, opened_governance
+from moretta.cli.outputs import write_output
 from moretta.cli.people import SOME_FAILED, CollectionId, Json, PersonId, confirmed, note, print_json, show, table
 from moretta.core.errors import NotFound, RequestInvalid
 from moretta.core.recognition import IdKind, region_of
@@ -143,7 +144,7 @@ def report(
         found = [one for one in desk.governance.retention.runs(desk.company_id) if one.run_id == report_id]
     if not found:
         raise NotFound("expected the id of a report; `moretta retention reports` lists them")
-    write(out, found[0].document)
+    write_output(out, found[0].document)
 
 
 def _counts(one: CollectionSwept, *, dry_run: bool) -> tuple[str, str, str, str]:

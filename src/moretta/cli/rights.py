@@ -20,6 +20,7 @@ from moretta.api.rights_schemas import (
     request_view,
     search_about_view,
 )
+from moretta.cli.outputs import write_output
 from moretta.cli.people import Json, LazyWorker, PersonId, confirmed, note, print_json, show, table
 from moretta.core.clock import utc_now
 from moretta.core.errors import NodeUnavailable, RequestInvalid
@@ -210,10 +211,7 @@ def certificate(
     """Write an erasure certificate; `moretta verify` checks it offline."""
     with _opened() as desk:
         found = desk.rights.certificate(desk.company_id, certificate_id)
-    try:
-        out.write_bytes(found.document)
-    except OSError as error:
-        raise RequestInvalid(f"the certificate cannot be written: {error.strerror}") from None
+    write_output(out, found.document)
     note(f"Revision {found.revision} written.")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from moretta.cli.outputs import write_output
 from moretta.core.errors import RequestInvalid
 from moretta.core.site import Site, View
 from moretta.core.statistics import LIVE, MEASURES, TABLED
@@ -64,7 +65,7 @@ def draw(
             "expected a still picture (JPEG, PNG or WebP); take one from the camera, or a frame of its video"
         )
     drawing = zone_drawing(view, covered.getvalue(), _MEDIA_TYPES[done.container], done.width, done.height)
-    out.write_text(drawing, encoding="utf-8")
+    write_output(out, drawing)
     typer.echo(f"{out}: {len(view.zones)} zones, {len(view.lines)} lines, {len(done.tracks)} faces covered")
 
 

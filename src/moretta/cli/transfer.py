@@ -6,7 +6,6 @@ Belongs here: finding photos in folders and lists, progress, and ending in order
 import hashlib
 import json
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,9 +19,9 @@ from typing import Annotated
 import typer
 
 from moretta.api.manifest import read_manifest
+from moretta.cli.outputs import STDIO, write_output
 from moretta.cli.people import (
     SOME_FAILED,
-    STDIN,
     CollectionId,
     Office,
     Purpose,
@@ -35,6 +34,7 @@ from moretta.core.limits import MediaLimits
 from moretta.core.recognition import IdKind, StoreWish, region_of
 from moretta.sdk import media_in_memory
 from moretta.use_cases.recognition.results import ImportItem, ImportProgress, ImportReport
+from moretta.wiring.placing import placed
 
 # Endings of stills that the decoder reads; anything else in a folder is left alone and told of.
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"})
@@ -85,7 +85,7 @@ def export(
 ) -> None:
     """Write persons, records of faces and stored photos to a ZIP; no templates."""
     with opened_office() as office:
-        if target == STDIN:
+        if target == STDIO:
             count = office.people.export(office.company_id, collection, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         else:
@@ -218,11 +218,7 @@ class _Asked:
 
 def _told(report: ImportReport, json_out: str | None) -> None:
     if json_out is not None:
-        text = json.dumps(asdict(report)) + "\n"
-        if json_out == STDIN:
-            typer.echo(text, nl=False)
-        else:
-            _write_text(Path(json_out), text)
+        write_output(json_out, json.dumps(asdict(report)) + "\n")
     else:
         typer.echo(
             f"{report.enrolled} photos enrolled of {report.persons} persons, {report.skipped} done before, "
@@ -234,30 +230,7 @@ def _told(report: ImportReport, json_out: str | None) -> None:
         note(f"and {len(report.failures) - _FAILURES_SHOWN} more; --json tells all of them")
 
 
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        raise RequestInvalid(f"expected a place to write the report; it cannot be written: {error.strerror}") from None
-
-
 def _exported(office: Office, collection: str, target: Path) -> int:
     """Write the archive whole or not at all, readable by its owner alone."""
-    partial_file = Path(os.path.realpath(target)).with_name(f".moretta-{secrets.token_hex(8)}.partial")
-    try:
-        fd = os.open(partial_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise RequestInvalid(f"expected a place to write the archive; it cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(fd, "wb") as sink:
-            count = office.people.export(office.company_id, collection, sink)
-            sink.flush()
-            os.fsync(fd)
-        partial_file.replace(os.path.realpath(target))
-    except OSError as error:
-        partial_file.unlink(missing_ok=True)
-        raise RequestInvalid(f"the archive cannot be written: {error.strerror}") from None
-    except BaseException:
-        partial_file.unlink(missing_ok=True)
-        raise
-    return count
+    with placed(target, 0o600) as fd, os.fdopen(os.dup(fd), "wb") as sink:
+        return office.people.export(office.company_id, collection, sink)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from moretta.cli.people import STDIN, Json, Purpose
+from moretta.cli.outputs import STDIO
+from moretta.cli.people import Json, Purpose
 from moretta.core.documents import Trust
 from moretta.core.errors import RequestInvalid
 from moretta.core.signing import fingerprint
@@ -64,7 +65,7 @@ def _read(name: str) -> bytes:
     from moretta.wiring.verifying import MAX_DOCUMENT_BYTES
 
     try:
-        if name == STDIN:
+        if name == STDIO:
             content = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1)
         else:
             with Path(name).open("rb") as file:

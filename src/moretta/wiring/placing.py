@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,27 +27,51 @@ def check_place(path: Path) -> None:
     Raises:
         RequestInvalid: a folder, or a place where nothing can be written.
     """
-    followed = Path(os.path.realpath(path))
-    if path.is_dir() or not os.access(followed.parent, os.W_OK | os.X_OK):
+    if _is_stream(path):
+        return
+    if not os.access(_followed(path).parent, os.W_OK | os.X_OK) or path.is_dir():
         raise RequestInvalid("expected the output to be a file in a folder that exists and can be written to")
 
 
 def place(fd: int, path: Path) -> None:
-    """Copy all of the seekable descriptor `fd` into the file `path`, which appears, or is replaced, at the end.
+    """Copy all of the seekable descriptor `fd` into the file `path`, as `placed` does."""
+    with placed(path) as made:
+        at = 0
+        while piece := os.pread(fd, _COPY_BYTES, at):
+            at += len(piece)
+            _write(made, piece)
+
+
+def place_bytes(content: bytes, path: Path) -> None:
+    """Put `content` into the file `path`, as `placed` does."""
+    with placed(path) as made:
+        _write(made, content)
+
+
+@contextlib.contextmanager
+def placed(path: Path, mode: int = 0o666) -> Iterator[int]:
+    """A descriptor to write to; the file `path` appears, or is replaced, where the context ends without an error.
+
+    A pipe or a device is written to at once, and never replaced by a file.
+
+    Args:
+        path: links are followed.
+        mode: who may read and write the file, less the process's umask.
 
     Raises:
         RequestInvalid: it cannot be written; what was there before still is.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as stream:  # a pipe or a device is written to, and never replaced by a file
-                _copy(fd, stream.fileno())
+        if _is_stream(path):
+            with path.open("wb") as stream:
+                yield stream.fileno()
             return
+        target = _followed(path)
         sweep(target.parent)
         partial = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
         try:
-            _write(fd, partial)
+            with _partial(partial, mode) as made:
+                yield made
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -66,16 +91,22 @@ def sweep(folder: Path) -> None:
                 os.close(fd)
 
 
-def _write(fd: int, partial: Path) -> None:
+@contextlib.contextmanager
+def _partial(partial: Path, mode: int) -> Iterator[int]:
+    """A new file, which has the name `partial` at the latest once the context ends."""
     try:
-        made = os.open(partial.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        made = os.open(partial.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode)
+        named = False
     except OSError:  # a file system without files that have no name
-        _write_named(fd, partial)
-        return
+        made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        named = True
     with _closing(made):
-        _copy(fd, made)
+        if named:
+            fcntl.flock(made, fcntl.LOCK_EX)
+        yield made
         os.fsync(made)
-        _name(made, partial)
+        if not named:
+            _name(made, partial)
 
 
 def _name(made: int, partial: Path) -> None:
@@ -85,12 +116,23 @@ def _name(made: int, partial: Path) -> None:
         os.link(str(made), partial, src_dir_fd=folder, follow_symlinks=True)
 
 
-def _write_named(fd: int, partial: Path) -> None:
-    made = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    with _closing(made):
-        fcntl.flock(made, fcntl.LOCK_EX)
-        _copy(fd, made)
-        os.fsync(made)
+def _write(made: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(made, view) :]
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _followed(path: Path) -> Path:
+    """Where `path` leads, links resolved, whether or not something is there."""
+    return Path(os.path.realpath(path))
 
 
 @contextlib.contextmanager
@@ -99,12 +141,3 @@ def _closing(fd: int) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _copy(source: int, target: int) -> None:
-    at = 0
-    while piece := os.pread(source, _COPY_BYTES, at):
-        at += len(piece)
-        view = memoryview(piece)
-        while view:
-            view = view[os.write(target, view) :]

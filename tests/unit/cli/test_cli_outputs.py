@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from moretta.cli.analyze import _check_target, _write
+from moretta.cli.outputs import check_output, write_output
 
 
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
@@ -14,8 +14,8 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
-    _check_target(pipe)
-    _write(pipe, b"result")
+    check_output(pipe)
+    write_output(pipe, b"result")
     reader.join(5)
     assert read == [b"result"]
     assert pipe.is_fifo()
@@ -27,7 +27,7 @@ def test_a_link_laid_beside_the_output_is_not_followed(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_bytes(b"kept")
     (tmp_path / "report.html.partial").symlink_to(kept)
-    _write(tmp_path / "report.html", b"report")
+    write_output(tmp_path / "report.html", b"report")
     assert kept.read_bytes() == b"kept"
     assert (tmp_path / "report.html").read_bytes() == b"report"
 
@@ -36,7 +36,7 @@ def test_an_output_that_is_a_link_is_written_where_it_leads(tmp_path: Path) -> N
     (tmp_path / "there").mkdir()
     link = tmp_path / "report.html"
     link.symlink_to(tmp_path / "there" / "report.html")
-    _check_target(link)
-    _write(link, b"report")
+    check_output(link)
+    write_output(link, b"report")
     assert link.is_symlink()
     assert [path.read_bytes() for path in (tmp_path / "there").iterdir()] == [b"report"]

@@ -12,7 +12,7 @@ import pytest
 
 from moretta.core.errors import RequestInvalid
 from moretta.wiring import placing
-from moretta.wiring.placing import check_place, place
+from moretta.wiring.placing import check_place, place, placed
 
 
 @pytest.fixture
@@ -93,3 +93,18 @@ def test_a_full_disk_leaves_what_was_there(output: int, tmp_path: Path, monkeypa
         place(output, tmp_path / "out.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     assert (tmp_path / "out.mp4").read_bytes() == b"old"
+
+
+def test_an_output_of_its_owner_alone_is_never_seen_by_others_nor_half(tmp_path: Path) -> None:
+    target = tmp_path / "archive.zip"
+    target.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), placed(target, 0o600) as fd:
+        os.write(fd, b"half")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    with placed(target, 0o600) as fd:
+        os.write(fd, b"whole")
+        assert os.fstat(fd).st_mode & 0o077 == 0
+    assert target.read_bytes() == b"whole"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [target]
