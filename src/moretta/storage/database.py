@@ -11,7 +11,7 @@ That is why no transaction needs to be repeated: neither fails for having run be
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
@@ -79,6 +79,17 @@ def writing_rows(engine: Engine) -> Iterator[Connection]:
     # Options of the connection: making an engine that has them costs 0.02 ms more, each time.
     with _told(engine), engine.connect() as connection, connection.execution_options(moretta_writes=True).begin():
         yield connection
+
+
+@contextmanager
+def between_checkpoints(
+    transaction: AbstractContextManager[Connection], checkpoint: Checkpoint, what: str
+) -> Iterator[Connection]:
+    """`transaction`, which passes `<what>:before-commit` at its end and `<what>:after-commit` once it is durable."""
+    with transaction as connection:
+        yield connection
+        checkpoint(f"{what}:before-commit")
+    checkpoint(f"{what}:after-commit")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import EgressAttempt
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing
 from moretta.storage.schema import egress_attempts, egress_bytes, egress_writes
 from moretta.storage.upsert import insert_into
 
@@ -25,10 +25,8 @@ class EgressStore:
     def start(self, batch_id: str, channel: str, address: str) -> int:
         """Open an attempt and return its id."""
         values = {"batch_id": batch_id, "channel": channel, "address": address, "started_at": to_second(self._clock())}
-        with writing(self._engine) as connection:
+        with between_checkpoints(writing(self._engine), self._checkpoint, "attempt") as connection:
             key = connection.execute(egress_attempts.insert().values(values)).inserted_primary_key
-            self._checkpoint("attempt:before-commit")
-        self._checkpoint("attempt:after-commit")
         assert key is not None  # noqa: S101 - SQLite always tells the key of a single insert
         return int(key[0])
 
@@ -41,21 +39,17 @@ class EgressStore:
             .where(egress_writes.c.attempt_id == attempt_id)
             .scalar_subquery()
         )
-        with writing(self._engine) as connection:
+        with between_checkpoints(writing(self._engine), self._checkpoint, "note") as connection:
             kept = insert_into(connection, egress_bytes).values(sha256=digest, content=content)
             connection.execute(kept.on_conflict_do_nothing(index_elements=["sha256"]))
             row = {"attempt_id": attempt_id, "position": position, "sha256": digest}
             connection.execute(egress_writes.insert().values(row))
-            self._checkpoint("note:before-commit")
-        self._checkpoint("note:after-commit")
 
     def finish(self, attempt_id: int, outcome: str) -> None:
         """Note how the attempt ended, once."""
         mine = (egress_attempts.c.attempt_id == attempt_id, egress_attempts.c.outcome.is_(None))
-        with writing(self._engine) as connection:
+        with between_checkpoints(writing(self._engine), self._checkpoint, "outcome") as connection:
             connection.execute(egress_attempts.update().where(*mine).values(outcome=outcome))
-            self._checkpoint("outcome:before-commit")
-        self._checkpoint("outcome:after-commit")
 
     def attempts(self) -> Iterator[EgressAttempt]:
         """Every attempt, the oldest first; read page by page, so that no list of them is held."""

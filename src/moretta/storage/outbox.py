@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, Row, Select, func, select
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import Seal, SealedBatch
 from moretta.core.usage import BATCH_RECORDS_MAX, UsageRecord
-from moretta.storage.database import Checkpoint, exclusive, no_checkpoint, reading, writing
+from moretta.storage.database import Checkpoint, between_checkpoints, exclusive, no_checkpoint, reading, writing
 from moretta.storage.schema import usage_batches, usage_records
 
 
@@ -44,10 +44,8 @@ class OutboxStore:
     def acknowledge(self, batch_id: str) -> None:
         """The batch has arrived."""
         mine = (usage_batches.c.batch_id == batch_id, usage_batches.c.acknowledged_at.is_(None))
-        with writing(self._engine) as connection:
+        with between_checkpoints(writing(self._engine), self._checkpoint, "acknowledge") as connection:
             connection.execute(usage_batches.update().where(*mine).values(acknowledged_at=to_second(self._clock())))
-            self._checkpoint("acknowledge:before-commit")
-        self._checkpoint("acknowledge:after-commit")
 
     def waiting(self, company_id: str | None = None) -> int:
         """How many items are recorded and not acknowledged."""

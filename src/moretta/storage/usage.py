@@ -4,7 +4,7 @@ from sqlalchemy import Engine, func, select
 
 from moretta.core.metering import UsageCount
 from moretta.core.usage import UsageRecord, record_fields
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing
 from moretta.storage.schema import usage_by_key, usage_records
 from moretta.storage.upsert import insert_into
 
@@ -21,7 +21,7 @@ class UsageStore:
 
         `key_id` goes into the local counter alone: a record has no place for it.
         """
-        with writing(self._engine) as connection:
+        with between_checkpoints(writing(self._engine), self._checkpoint, "append") as connection:
             connection.execute(usage_records.insert().values(**record_fields(record)))
             counter = insert_into(connection, usage_by_key).values(
                 company_id=record.company_id,
@@ -34,8 +34,6 @@ class UsageStore:
             keys = ["company_id", "key_id", "day", "endpoint", "status"]
             added = usage_by_key.c["items"] + counter.excluded["items"]
             connection.execute(counter.on_conflict_do_update(index_elements=keys, set_={"items": added}))
-            self._checkpoint("append:before-commit")
-        self._checkpoint("append:after-commit")
 
     def counts(self, company_id: str | None = None, since: str | None = None) -> list[UsageCount]:
         """The counts of one company or of all, from the UTC day `since` (`YYYY-MM-DD`) on."""

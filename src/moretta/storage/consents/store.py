@@ -6,8 +6,8 @@ not belong here: SQL, which the other modules of this package hold by subject.
 Keys are opened and values sealed before a transaction begins, so that no lock waits for a key service.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -21,7 +21,7 @@ from moretta.core.recognition import CollectionState, Person
 from moretta.storage import ledger
 from moretta.storage.consents import challenges, notices, rows
 from moretta.storage.consents.sealed import seal_details
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.recognition.collections import find_collection, lock_collection
 from moretta.storage.recognition.persons import absent_person, find_person, keep_person
 from moretta.storage.recognition.sealed import OpenedKeys, seal_profile
@@ -177,12 +177,8 @@ class SqlConsentStore:
     def _keys(self) -> OpenedKeys:
         return OpenedKeys(self._cipher)
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _keep_new_person(connection: Connection, person: Person, wrapped: bytes, profile: bytes) -> None:

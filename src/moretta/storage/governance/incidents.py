@@ -12,7 +12,7 @@ from moretta.core.errors import Conflict, NotFound
 from moretta.core.incidents import Affected, AffectedQuery, Incident
 from moretta.core.ledger import LogEntry
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.governance.rows import incident_record, to_incident
 from moretta.storage.schema import collections, erased_persons, persons
 from moretta.storage.tables_governance import incidents
@@ -38,15 +38,13 @@ class SqlIncidentStore:
             "record": incident_record(incident),
         }
         newest = select(func.max(incidents.c.revision)).where(incidents.c.incident_id == incident.incident_id)
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "incident") as connection:
             follows = (connection.execute(newest).scalar_one_or_none() or 0) == incident.revision - 1
             new = insert_into(connection, incidents).values(values).on_conflict_do_nothing()
             kept = follows and connection.execute(new.returning(incidents.c.revision)).one_or_none() is not None
             if not kept:
                 raise Conflict("expected a change of the incident as it stands; it changed meanwhile: read it again")
             ledger.append(connection, entries)
-            self._checkpoint("incident:before-commit")
-        self._checkpoint("incident:after-commit")
 
     def incident(self, company_id: str, incident_id: str) -> Incident:
         """As `IncidentStore.incident`."""

@@ -4,8 +4,8 @@ Belongs here: keeping rules, holds and reports, and taking photos off their face
 `recognition.persons`), which asks `holding` first.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, Select, exists, select
@@ -17,7 +17,7 @@ from moretta.core.ledger import LogEntry
 from moretta.core.recognition import PersonState
 from moretta.core.retention import Deadlines, Hold, OverdueFace, RetentionRule, RetentionRun
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.governance import overdue
 from moretta.storage.governance.rows import AnyRow, hold_values, rule_values, seal_words, to_hold, to_rule
 from moretta.storage.ledger.comparing import note_comparable
@@ -175,12 +175,8 @@ class SqlRetentionStore:
             person = find_person(connection, hold.person_id, hold.company_id)
         return seal_words(self._cipher, self._cipher.opened(hold.person_id, person.wrapped), hold)
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _holding(connection: Connection, person_id: str) -> AnyRow | None:

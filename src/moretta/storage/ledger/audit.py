@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from moretta.core.audit import SearchAbout, SearchRecord, require_search_id
 from moretta.core.errors import NotFound
 from moretta.core.ledger import LogEntry
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger.appending import append
 from moretta.storage.ledger.comparing import find_about, find_search, keep_search, lock_named
 from moretta.storage.recognition.persons import absent_person
@@ -31,12 +31,10 @@ class SqlAuditStore:
         """As `AuditStore.record`."""
         if not entries:
             raise ValueError("expected the act's own entry of the log")
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "record") as connection:
             there = lock_named(connection, search)
             index = append(connection, entries)[0]  # from here on no other lock is waited for
             keep_search(connection, search, there, index)
-            self._checkpoint("record:before-commit")
-        self._checkpoint("record:after-commit")
         return index
 
     def searches_about(

@@ -13,7 +13,7 @@ from moretta.core.errors import LogBroken, NotFound
 from moretta.core.ledger import ConsistencyProof, InclusionProof, LogEntry
 from moretta.core.ledger_store import LogHead, StoredCheckpoint, StoredLeaf
 from moretta.core.merkle import Node, consistency_hashes, inclusion_hashes
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger.appending import WrittenEntry, append_written, read_head, written
 from moretta.storage.ledger.grouping import GroupedAppend
 from moretta.storage.ledger.nodes import edge_at, node_reader, stored_bytes
@@ -149,11 +149,8 @@ class SqlLedger:
                 return
 
     def _committed(self, entries: Sequence[WrittenEntry]) -> list[int]:
-        with writing_rows(self._engine) as connection:
-            indexes = append_written(connection, entries)
-            self._checkpoint("append:before-commit")
-        self._checkpoint("append:after-commit")
-        return indexes
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "append") as connection:
+            return append_written(connection, entries)
 
 
 def _require_length(connection: Connection, size: int) -> None:

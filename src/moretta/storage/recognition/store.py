@@ -15,7 +15,15 @@ from moretta.core.key_service import SubjectCipher
 from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Collection, FaceRecord, Person
 from moretta.core.recognition_store import NewFace, PackedSegment, Unfinished
-from moretta.storage.database import Checkpoint, exclusive, forget_deleted, no_checkpoint, reading, writing_rows
+from moretta.storage.database import (
+    Checkpoint,
+    between_checkpoints,
+    exclusive,
+    forget_deleted,
+    no_checkpoint,
+    reading,
+    writing_rows,
+)
 from moretta.storage.ledger import append
 from moretta.storage.ledger.comparing import note_comparable
 from moretta.storage.recognition import (
@@ -285,11 +293,9 @@ class SqlRecognitionStore:
 
     @contextmanager
     def _writing(self, what: str, entries: Sequence[LogEntry] = ()) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, what) as connection:
             yield connection
             append(connection, entries)
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
 
     @contextmanager
     def _deleting(self, what: str, entries: Sequence[LogEntry]) -> Iterator[Connection]:

@@ -14,7 +14,7 @@ from moretta.core.errors import Conflict, NotFound
 from moretta.core.ledger import LogEntry
 from moretta.core.purposes import Action
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.reviews.policies import policy_held
 from moretta.storage.tables_review import approvals
 
@@ -45,11 +45,9 @@ class SqlApprovalStore:
             "revoked_at": None,
             "revoked_by": "",
         }
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "grant") as connection:
             connection.execute(approvals.insert().values(values))
             ledger.append(connection, entries)
-            self._checkpoint("grant:before-commit")
-        self._checkpoint("grant:after-commit")
 
     def approval(self, company_id: str, approval_id: str) -> Approval:
         """As `ApprovalStore.approval`."""
@@ -76,7 +74,7 @@ class SqlApprovalStore:
         self, company_id: str, approval_id: str, at: datetime, by: str, entries: Sequence[LogEntry] = ()
     ) -> Approval:
         """As `ApprovalStore.revoke`."""
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "revoke") as connection:
             row = _find(connection, company_id, approval_id, lock=True)
             if row.revoked_at is not None:
                 raise Conflict("expected an approval that stands; this one was revoked already")
@@ -84,8 +82,6 @@ class SqlApprovalStore:
             connection.execute(approvals.update().where(mine).values(revoked_at=to_second(at), revoked_by=by))
             revoked = _to_approval(_find(connection, company_id, approval_id))
             ledger.append(connection, entries)
-            self._checkpoint("revoke:before-commit")
-        self._checkpoint("revoke:after-commit")
         return revoked
 
     def policy(self, sha256: str) -> bytes:

@@ -15,7 +15,14 @@ from moretta.core.errors import RequestInvalid, ReviewClosed, SameReviewer
 from moretta.core.ledger import LogEntry
 from moretta.core.review import Proposal, ReviewState, Vote, outcome
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, forget_deleted, no_checkpoint, reading, writing_rows
+from moretta.storage.database import (
+    Checkpoint,
+    between_checkpoints,
+    forget_deleted,
+    no_checkpoint,
+    reading,
+    writing_rows,
+)
 from moretta.storage.recognition.collections import lock_collection
 from moretta.storage.reviews import rows
 
@@ -32,12 +39,10 @@ class SqlReviewStore:
 
     def propose(self, proposal: Proposal, entries: Sequence[LogEntry] = ()) -> None:
         """As `ReviewStore.propose`."""
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "propose") as connection:
             lock_collection(connection, proposal.collection_id, proposal.company_id)
             rows.keep_proposal(connection, proposal)
             ledger.append(connection, entries)
-            self._checkpoint("propose:before-commit")
-        self._checkpoint("propose:after-commit")
 
     def proposal(self, company_id: str, proposal_id: str) -> Proposal:
         """As `ReviewStore.proposal`."""
@@ -53,7 +58,7 @@ class SqlReviewStore:
 
     def vote(self, company_id: str, proposal_id: str, vote: Vote, entries: Sequence[LogEntry] = ()) -> Proposal:
         """As `ReviewStore.vote`."""
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "vote") as connection:
             seen = rows.find_proposal(connection, company_id, proposal_id)
             lock_collection(connection, seen.collection_id, company_id)
             proposal = rows.find_proposal(connection, company_id, proposal_id, lock=True)
@@ -61,8 +66,6 @@ class SqlReviewStore:
             rows.keep_vote(connection, proposal, vote, outcome(proposal, vote))
             found = rows.find_proposal(connection, company_id, proposal_id)
             ledger.append(connection, entries)
-            self._checkpoint("vote:before-commit")
-        self._checkpoint("vote:after-commit")
         if found.state is ReviewState.REJECTED:
             forget_deleted(self._engine)
         return found
@@ -72,11 +75,9 @@ class SqlReviewStore:
         with reading(self._engine) as connection:
             if not rows.any_due(connection, now):
                 return 0
-        with writing_rows(self._engine) as connection:
+        with between_checkpoints(writing_rows(self._engine), self._checkpoint, "sweep-reviews") as connection:
             rows.lock_due(connection, now)
             touched = rows.expire(connection, now) + rows.delete_old(connection, now)
-            self._checkpoint("sweep-reviews:before-commit")
-        self._checkpoint("sweep-reviews:after-commit")
         forget_deleted(self._engine)
         return touched
 

@@ -7,8 +7,8 @@ A claim is one statement that counts the attempt only where nobody else holds th
 it. Whoever notes an outcome locks the message's row first: of several receivers' outcomes the last sees all others.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, or_, select
@@ -17,7 +17,7 @@ from moretta.core.callbacks import Claim, DeliveryCounts, Receiver
 from moretta.core.clock import to_second
 from moretta.core.ledger import LogEntry
 from moretta.core.rights import NoticeEvent
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.tables_rights import rights_deliveries, rights_notices
 from moretta.storage.upsert import insert_into
@@ -112,12 +112,8 @@ class SqlDeliveryStore:
         with reading(self._engine) as connection:
             return {name: int(tries) for name, tries in connection.execute(query).all()}
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _undelivered(receiver: Receiver) -> Select[tuple[object, ...]]:

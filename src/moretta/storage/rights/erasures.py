@@ -4,8 +4,8 @@ Belongs here: transactions and rows of erasures and certificates. Does not belon
 `recognition.persons`), signing.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select
@@ -17,7 +17,15 @@ from moretta.core.key_service import SubjectCipher
 from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Person, PersonState
 from moretta.storage.byte_search import search_files
-from moretta.storage.database import Checkpoint, is_postgresql, no_checkpoint, overwritten, reading, writing_rows
+from moretta.storage.database import (
+    Checkpoint,
+    between_checkpoints,
+    is_postgresql,
+    no_checkpoint,
+    overwritten,
+    reading,
+    writing_rows,
+)
 from moretta.storage.governance.holding import require_not_held
 from moretta.storage.ledger import append
 from moretta.storage.recognition.faces import faces_of
@@ -198,12 +206,8 @@ class SqlErasureStore:
         """As `ErasureStore.overwrite_deleted`."""
         return overwritten(self._engine)
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _keep(

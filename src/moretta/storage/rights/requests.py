@@ -5,8 +5,8 @@ Belongs here: transactions and rows of requests and notices. Does not belong her
 Keys are opened and values sealed before a transaction begins, so that no lock waits for a key service.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, Select, select
@@ -24,7 +24,7 @@ from moretta.core.rights import (
     RightsNotice,
     RightsRequest,
 )
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.recognition.persons import absent_person, find_person
 from moretta.storage.recognition.sealed import OpenedKeys
@@ -138,12 +138,8 @@ class SqlRightsStore:
         key = self._cipher.opened(request.person_id, row.wrapped)
         return seal_request(self._cipher, key, request.request_id, request.details)
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _lock_key(connection: Connection, person_id: str) -> bool:

@@ -3,8 +3,8 @@
 Belongs here: transactions and rows. Does not belong here: deciding whether a code or a session opens anything.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
@@ -13,7 +13,7 @@ from moretta.core.clock import from_second, to_second
 from moretta.core.errors import CodeUsed, NotFound, RateLimited
 from moretta.core.ledger import LogEntry
 from moretta.core.subject_access import LINKS_PER_DAY, SESSION_IDLE, SESSION_LIFE, SubjectLink, SubjectSession
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.recognition.persons import absent_person
 from moretta.storage.schema import persons
@@ -120,12 +120,8 @@ class SqlSubjectAccessStore:
             connection.execute(subject_links.delete().where(subject_links.c.expires_at < to_second(now - _DAY)))
             connection.execute(subject_sessions.delete().where(over))
 
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with writing_rows(self._engine) as connection:
-            yield connection
-            self._checkpoint(f"{what}:before-commit")
-        self._checkpoint(f"{what}:after-commit")
+    def _writing(self, what: str) -> AbstractContextManager[Connection]:
+        return between_checkpoints(writing_rows(self._engine), self._checkpoint, what)
 
 
 def _lock_person(connection: Connection, link: SubjectLink) -> None:
