@@ -34,6 +34,18 @@ def test_the_wearer_is_painted_over_from_the_chest_to_over_the_head(side: int, a
     assert (hidden[:, aside] == picture[:, aside]).all()
 
 
+@pytest.mark.parametrize("side", [32, 80])
+@pytest.mark.parametrize("margin", [0, 1, 3, 12])
+def test_a_badge_that_is_whole_is_read_also_at_the_edge_of_the_picture(side: int, margin: int) -> None:
+    """Its white sheet may be cut off: chests are at the bottom."""
+    tall = scene(side, at=(320, 300))
+    bottom = 300 + side // 2 + margin
+    _, (region,) = OptOutMarkers().hide(np.ascontiguousarray(tall[:bottom]), 0.0)
+    assert region.holds(320, 300 - 0.45 * side / 0.08)
+    centre = (region.box[0] + region.box[2]) / 2
+    assert abs(centre - 320) < 2
+
+
 def test_a_picture_without_a_marker_or_with_another_one_is_left_alone() -> None:
     plain = scene()
     plain[200:400, 220:420] = 120

@@ -85,10 +85,10 @@ class CameraEye:
         return Step((*dropped.visits, *step.visits), (*dropped.events, *step.events))
 
     def _opted_out(self, regions: Sequence[OptOutRegion], time_s: float) -> set[TrackId]:
-        """The tracks of people who opted out, as far as they are remembered: where a face was a moment ago that is painted over
-        now, all that was seen of it is dropped, also from before the marker was."""
+        """The tracks of people who opted out: where a face was a moment ago that is painted over now, all that was seen of it is
+        dropped, also from before the marker was. A mark lasts as long as its track, and for half an hour after it was set."""
         self._places = {track: at for track, at in self._places.items() if time_s - at[2] <= FORGET_AFTER_S}
-        self._out = {track: until for track, until in self._out.items() if until >= time_s}
+        self._out = {track: until for track, until in self._out.items() if until >= time_s or track in self._places}
         for track, (x, y, _) in self._places.items():
             if any(region.holds(x, y) for region in regions):
                 self._out[track] = time_s + LONGEST_VISIT_S
