@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -41,7 +42,7 @@ class Shop:
         self.house.app = create_app(self.house.services, self.house.log, statistics_maker=StatisticsPageMaker())
         end_s = self.house.now.timestamp() + 600
         told = simulate(
-            example_site(),
+            example_site().as_made_up(),
             SqlBudgetStore(engine, COMPANY),
             self.releases,
             start_s=end_s - 5400,
@@ -96,15 +97,22 @@ def test_charts_with_intervals_are_seen_and_places_and_times_can_be_chosen(shop:
     assert "place=door/threshold" in shop.driver.current_url and "span=week" in shop.driver.current_url
 
 
+def present(shop: Shop) -> int:
+    found = re.search(r"are in the zone now[^\n]*\n(\d+)", shop.text)
+    assert found is not None
+    return int(found[1])
+
+
 def test_the_page_renews_its_figures_by_itself_and_loads_nothing_from_elsewhere(shop: Shop) -> None:
     shop.go()
     shop.driver.get_log("browser")
     table = Table("door/entrance", Measure.PRESENT, (4321,), 2.0, 6.0)
-    shop.releases.keep_live(LiveFigures("shop", shop.house.now.date(), shop.house.now, "another", (table,)))
-    assert "4321" not in shop.text
+    shop.releases.keep_live(LiveFigures("sim-shop", shop.house.now.date(), shop.house.now, "another", (table,)))
+    assert present(shop) < 1000
     shop.driver.set_script_timeout(10)
     shop.driver.execute_async_script("renew().then(arguments[arguments.length - 1])")
-    assert "43" in shop.text.split("Today, live")[1].split("As of")[0]
+    # The crowd's own session adds its noise, of scale 40: beyond 800 once in 10^8.
+    assert abs(present(shop) - 4321) < 1000
     loaded = shop.driver.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
     assert loaded and all(one.startswith(shop.origin + "/statistics") for one in loaded)
     assert [one["message"] for one in shop.driver.get_log("browser") if "favicon" not in one["message"]] == []

@@ -104,6 +104,13 @@ def test_pictures_come_from_nowhere_but_what_the_settings_allow(house: House, to
     assert is_problem(begun, 422, "request.invalid")
 
 
+def test_a_stream_under_the_name_of_a_made_up_site_is_refused(house: House, token: str) -> None:
+    wanted = site(SOURCE)
+    wanted["site"]["name"] = "sim-shop"
+    made = house.call("POST", "/v1/streams", token=token, json=wanted)
+    assert is_problem(made, 422, "request.invalid") and "begin with sim-" in made.text
+
+
 def test_what_the_settings_allow_may_be_named(house: House, token: str) -> None:
     for source in (SOURCE, "http://[::1]:80/x", "a.mp4", "./"):
         assert house.call("POST", "/v1/streams", token=token, json=site(source)).status_code == 201

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from command_line import Moretta
 
+from moretta.cli.simulate import example_site
+from moretta.core.errors import RequestInvalid
 from moretta.core.statistics import Charge, LiveFigures, Measure, Release, Table
 from moretta.settings import Settings
 from moretta.storage.statistics.budgets import SqlBudgetStore
 from moretta.storage.statistics.releases import SqlReleaseStore
 from moretta.wiring.service import opened
+from moretta.wiring.simulating import simulate
+from moretta.wiring.statistics import stores_of
 
 FIRST = datetime(2026, 1, 31, 8, tzinfo=UTC)
 SPAN = ("--from", "2026-01-31", "--to", "2026-02-01")
@@ -81,6 +85,15 @@ def test_an_unknown_site_and_a_live_measure_are_told_what_was_expected(moretta: 
     assert told.status == 66 and "nothing was released of it yet" in told.err
     told = moretta("stats", "show", "shop", "present", *SPAN)
     assert told.status == 64 and "live counter" in told.err
+
+
+def test_a_made_up_crowd_stands_under_no_real_name(moretta: Moretta) -> None:
+    with opened(Settings()) as deployment:
+        stores = stores_of(deployment.engine, deployment.company_id)
+        made = simulate(example_site(), stores.budgets, stores.releases, start_s=0.0, end_s=60.0, people_per_hour=1)
+        with pytest.raises(RequestInvalid, match="sim-"):
+            next(made)
+    assert moretta("stats", "sites").out == ""
 
 
 def test_a_made_up_crowd_fills_a_site_of_its_own_name_and_spends_its_budget(moretta: Moretta, tmp_path: Path) -> None:

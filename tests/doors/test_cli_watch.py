@@ -38,6 +38,8 @@ def test_another_time_is_refused(text: str) -> None:
         ("--camera", f"Door {SECRET}=x.mp4"),
         (f"ftp://{SECRET}/",),
         ("--fast", f"rtsp://u:{SECRET}@127.0.0.1/"),
+        # Made-up sites alone are named so.
+        ("--name", "sim-shop", "x.mp4"),
     ],
 )
 def test_arguments_that_cannot_be_meant_end_with_64_and_a_word(moretta: Moretta, arguments: tuple[str, ...]) -> None:

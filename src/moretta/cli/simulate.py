@@ -3,7 +3,6 @@
 Belongs here: reading arguments, progress. Does not belong here: the crowd (`statistics.simulation`).
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -20,10 +19,6 @@ from moretta.storage.statistics.releases import SqlReleaseStore
 from moretta.wiring.service import opened
 from moretta.wiring.simulating import simulate as simulated
 from moretta.wiring.site_file import read_site
-
-# Names of simulated sites begin with it, so that made-up figures never stand among a real site's.
-PREFIX = "sim-"
-_NAME_LENGTH = 48
 
 
 def example_site() -> Site:
@@ -57,7 +52,7 @@ def simulate(
 def simulated_hours(settings: Settings, site_file: Path | None, hours: float, people: float, seed: int) -> str:
     """Simulate so many hours that end now, with a progress bar, and say in words what came of it."""
     site = read_site(site_file).site if site_file is not None else example_site()
-    site = replace(site, name=f"{PREFIX}{site.name}"[:_NAME_LENGTH].rstrip("-"))
+    site = site.as_made_up()
     end = utc_now()
     start_s, end_s = (end - timedelta(hours=hours)).timestamp(), end.timestamp()
     visits = released = refused = 0

@@ -39,7 +39,7 @@ CameraOption = Annotated[
         "--camera", help="NAME=SOURCE: where a camera of the site file gets its pictures.", show_default=False
     ),
 ]
-Name = Annotated[str, typer.Option(help="The site's name where there is no site file.")]
+Name = Annotated[str, typer.Option(help="The site's name where there is no site file; none that begins with sim-.")]
 Rate = Annotated[float, typer.Option(min=1.0, max=30.0, help="Pictures analysed a second and camera.")]
 Fast = Annotated[bool, typer.Option("--fast", help="Read files as fast as they are analysed.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Go on with what is put into a folder later.")]

@@ -7,14 +7,15 @@ Places are fractions of a camera's picture: x from 0 (left) to 1 (right), y from
 changes its resolution keeps its zones.
 """
 
+import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from moretta.core.errors import RequestInvalid
-from moretta.core.statistics import LIVE, MEASURES, NEEDS_TARGET, TABLED, Measure, Subject
+from moretta.core.statistics import LIVE, LONGEST_VISIT_S, MEASURES, NEEDS_TARGET, TABLED, Measure, Subject
 
 Point = tuple[float, float]
 
@@ -22,6 +23,9 @@ Point = tuple[float, float]
 BUCKETS_S = (300, 600, 900, 1800, 3600)
 # More zones a camera than a person can draw and read.
 MOST_PLACES = 32
+# Names of made-up sites begin with it, and of no others, so that made-up figures never stand among a real site's.
+MADE_UP = "sim-"
+_NAME_LENGTH = 48
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?")
 
@@ -181,6 +185,12 @@ class Alarms:
     loitering_s: float = 300.0
     flow: float | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("crowding", "loitering", "flow", "loitering_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise RequestInvalid(f"alarms.{name}: expected a finite number above 0, got {value:g}")
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -215,6 +225,11 @@ class Site:
         ):
             if getattr(self.alarms, name) is not None and not released:
                 raise RequestInvalid(f"alarms.{name}: expected {measure} to be released; give it a weight and a place")
+        if self.alarms.loitering is not None and not self.alarms.loitering_s < LONGEST_VISIT_S:
+            raise RequestInvalid(
+                f"alarms.loitering_s: expected less than {LONGEST_VISIT_S:g} seconds, at which a stay is cut, got "
+                f"{self.alarms.loitering_s:g}"
+            )
 
     def view(self, camera: str) -> View | None:
         """What that camera sees; None for a camera that is not the site's."""
@@ -231,6 +246,25 @@ class Site:
         if measure in NEEDS_TARGET:
             return tuple(f"{view.camera}/{zone.name}" for view in self.views if view.target for zone in view.zones)
         return tuple(self.places(MEASURES[measure].subject))
+
+    @property
+    def made_up(self) -> bool:
+        """Whether its people are made up, which its name says."""
+        return self.name.startswith(MADE_UP)
+
+    def as_made_up(self) -> "Site":
+        """The site under the name of a made-up one."""
+        return self if self.made_up else replace(self, name=f"{MADE_UP}{self.name}"[:_NAME_LENGTH].rstrip("-"))
+
+    @property
+    def bucket_epsilon(self) -> float:
+        """What a bucket's tables spend; 0 where the plan names nothing that this site can measure."""
+        return self.privacy.bucket_epsilon if any(map(self.epsilon_of, TABLED)) else 0.0
+
+    @property
+    def live_epsilon(self) -> float:
+        """What a day's live counters spend; 0 where the plan names nothing that this site can measure."""
+        return self.privacy.live_epsilon if any(map(self.live_epsilon_of, LIVE)) else 0.0
 
     def epsilon_of(self, measure: Measure) -> float:
         """What a bucket's tables of `measure`, of all places together, may spend; 0 where they are not released."""

@@ -45,7 +45,8 @@ class StreamDesk(Protocol):
         """A new stream, stopped; `sources` by camera name, `rate` in pictures a second and camera.
 
         Raises:
-            RequestInvalid: a source that the settings do not allow, or of no camera of the site.
+            RequestInvalid: a source that the settings do not allow, or of no camera of the site; or a site under the name of a
+                made-up one.
             RateLimited: too many streams.
         """
 

@@ -163,7 +163,7 @@ class Keeper:
         return made
 
     def _due_tables(self) -> list[Plan]:
-        if not self._site.privacy.bucket_epsilon:
+        if not self._site.bucket_epsilon:
             return []
         due_s = self._now_s - self._site.bucket_s - self._grace_s
         over = {start: bucket for start, bucket in self._open.items() if self._closed or start.timestamp() <= due_s}
@@ -173,19 +173,18 @@ class Keeper:
     def _tables_plan(self, start: datetime) -> Plan:
         stamp = f"{start:%Y%m%dT%H%M%SZ}"
         day = self._site.day(start.timestamp())
-        charge = Charge(
-            self._site.name, day, f"{self._session}/{stamp}", self._site.privacy.bucket_epsilon, str(Purpose.TABLES)
-        )
+        spent = self._site.bucket_epsilon
+        charge = Charge(self._site.name, day, f"{self._session}/{stamp}", spent, str(Purpose.TABLES))
         return Plan(Purpose.TABLES, f"{self._session}-{stamp}", day, start, charge)
 
     def _due_live(self) -> list[Plan]:
-        if not (self._watched and self._site.privacy.live_epsilon) or self._tick_number() <= self._made_tick:
+        if not (self._watched and self._site.live_epsilon) or self._tick_number() <= self._made_tick:
             return []
         return [self._live_plan(self._tick_number())]
 
     def _live_plan(self, number: int) -> Plan:
         time = datetime.fromtimestamp(self._day_start_s + number * self._tick_s, UTC)
-        charge = Charge(self._site.name, self._day, self._session, self._site.privacy.live_epsilon, str(Purpose.LIVE))
+        charge = Charge(self._site.name, self._day, self._session, self._site.live_epsilon, str(Purpose.LIVE))
         release_id = f"{self._session}-live-{self._day:%Y%m%d}-{number}"
         return Plan(Purpose.LIVE, release_id, self._day, time, None if self._counters.started else charge)
 
@@ -219,7 +218,7 @@ class Keeper:
             self._site.bucket_s,
             f"{self._session}/{plan.time:%Y%m%dT%H%M%SZ}",
             self._mechanism.name,
-            self._site.privacy.bucket_epsilon,
+            self._site.bucket_epsilon,
             tuple(tables),
             min(_whole_minutes(bucket.covered_s), float(self._site.bucket_s)),
             self._site.privacy.least_cell,

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from moretta.core.site import Site
+from moretta.core.errors import RequestInvalid
+from moretta.core.site import MADE_UP, Site
 from moretta.core.statistics import BudgetStore, ReleaseStore
 from moretta.statistics.keeper import Keeper
 from moretta.statistics.noise import OpenDpLaplace
@@ -46,7 +47,10 @@ def simulate(
 
     Raises:
         ExtraMissing: OpenDP is not installed.
+        RequestInvalid: a site that is not named as a made-up one (see `Site.as_made_up`).
     """
+    if not site.made_up:
+        raise RequestInvalid(f"expected a site whose name begins with {MADE_UP}: its figures are of nobody")
     keeper = Keeper(site, f"sim-{secrets.token_hex(8)}", OpenDpLaplace(), started_s=start_s)
     views = site.views
     meters = {

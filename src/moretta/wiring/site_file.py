@@ -170,6 +170,15 @@ def site_of(form: SiteForm) -> SiteFile:
     views = tuple(_view(camera) for camera in form.cameras)
     privacy, alarms = _privacy(form.privacy), Alarms(**form.alarms.model_dump())
     site = Site(form.name, views, form.timezone, form.bucket_minutes * 60, privacy, alarms)
+    for name, epsilon, spent in (
+        ("weights", privacy.bucket_epsilon, site.bucket_epsilon),
+        ("live_weights", privacy.live_epsilon, site.live_epsilon),
+    ):
+        if epsilon and not spent:
+            raise RequestInvalid(
+                f"privacy.{name}: expected a measure that this site can measure; flow needs a line, attention and "
+                "attention-time need a target"
+            )
     return SiteFile(site, {camera.name: camera.source for camera in form.cameras if camera.source is not None})
 
 

@@ -36,6 +36,13 @@ def test_the_sensitivity_is_the_cap_of_the_zones_in_which_a_visit_may_count(meas
     assert a_site().sensitivity(measure) == sensitivity
 
 
+def test_a_made_up_site_says_so_in_its_name_which_stays_a_name() -> None:
+    assert BARE.as_made_up().name == "sim-bare" and BARE.as_made_up().as_made_up() == BARE.as_made_up()
+    assert BARE.as_made_up().made_up and not BARE.made_up
+    longest = Site("a" * 43 + "-bcde", BARE.views).as_made_up()
+    assert longest.name == "sim-" + "a" * 43
+
+
 def test_a_camera_with_one_zone_needs_no_noise_for_two() -> None:
     assert BARE.sensitivity(Measure.PASSERS) == 1
 

@@ -267,6 +267,17 @@ def test_what_has_no_budget_is_never_due(spent: str) -> None:
     assert purposes == {Purpose.LIVE if spent == "bucket_epsilon" else Purpose.TABLES}
 
 
+@pytest.mark.parametrize("named", ["weights", "live_weights"])
+def test_what_the_site_cannot_measure_is_never_due_and_costs_nothing(named: str) -> None:
+    privacy = PrivacyPlan(**{named: ((Measure.FLOW, 1.0),)})
+    site = a_site(privacy)
+    bare = dataclasses.replace(site, views=tuple(dataclasses.replace(view, lines=()) for view in site.views))
+    purpose = Purpose.TABLES if named == "weights" else Purpose.LIVE
+    for measured, due in ((site, True), (bare, False)):
+        plans = _keeper(measured).close(MIDNIGHT_S + HOUR_S + 30)
+        assert (purpose in {plan.purpose for plan in plans}) is due
+
+
 def test_before_any_camera_gave_a_picture_nothing_is_due_and_nothing_is_charged() -> None:
     keeper = _keeper()
     assert keeper.tick(MIDNIGHT_S, watched=0.0) == ()

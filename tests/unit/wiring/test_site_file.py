@@ -73,11 +73,27 @@ def test_a_camera_without_zones_has_its_whole_picture_as_one_and_needs_no_source
         ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.weights]\nfaces = 1', "weights"),
         ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.weights]\nvisits = 0', "weights"),
         ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.weights]\npresent = 1', "weights"),
+        # Paid for, it would be an empty release.
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.weights]\nflow = 1', "flow needs a line"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.weights]\nattention = 1', "need a target"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[privacy.live_weights]\nflow = 1', "live_weights"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[alarms]\ncrowding = nan', "alarms.crowding"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[alarms]\nloitering = inf', "alarms.loitering"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[alarms]\nloitering_s = -inf', "alarms.loitering_s"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[alarms]\nflow = 0', "alarms.flow"),
+        ('name = "shop"\n[[cameras]]\nname = "door"\n[alarms]\nloitering = 5\nloitering_s = 1800', "a stay is cut"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_key(text: str, told: str) -> None:
     with pytest.raises(RequestInvalid, match=re.escape(told)):
         parse_site(text.encode())
+
+
+def test_a_plan_for_tables_alone_may_name_no_live_figures_that_a_site_can_measure() -> None:
+    site = parse_site(
+        b'name = "shop"\n[privacy]\nlive_epsilon = 0\n[privacy.live_weights]\nflow = 1\n[[cameras]]\nname = "door"'
+    ).site
+    assert site.live_epsilon == 0 and site.bucket_epsilon == 1
 
 
 def test_a_source_with_a_password_is_in_no_message() -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from moretta.core.cameras import CHALLENGE, RECORDED, CameraHealth, CameraSource, CameraState, SourceKind
-from moretta.core.errors import CameraUnavailable, MediaError, MorettaError, SandboxUnavailable
+from moretta.core.errors import CameraUnavailable, MediaError, MorettaError, RequestInvalid, SandboxUnavailable
 from moretta.sandbox.confinement import Mode
 from moretta.sandbox.process import WorkerProcess, WorkerTerms
 from moretta.sandbox.slots import PLACES, Picture, PictureMemory
@@ -29,6 +29,8 @@ ENTRY_POINT = "moretta.wiring.cameras.reader:reader_handler"
 _LONGEST_READ_S = 20 * 86400.0
 # An 8K camera.
 MOST_PIXELS = 36_000_000
+# Pictures a second: as fast as most cameras take them (`moretta watch --rate` and the API allow the same).
+MOST_RATE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class CameraTerms:
     memory_bytes: int = 2 * 2**30
     mode: Mode = Mode.REQUIRED
     ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= MOST_RATE:
+            raise RequestInvalid(
+                f"expected a rate above 0 and up to {MOST_RATE:g} pictures a second, got {self.rate:g}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

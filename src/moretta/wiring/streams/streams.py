@@ -29,7 +29,7 @@ from moretta.wiring.statistics import stores_of
 from moretta.wiring.streams.addresses import note_addresses
 from moretta.wiring.streams.allowed import require_allowed
 from moretta.wiring.streams.process import camera_terms, watch_terms
-from moretta.wiring.streams.watching import Listener, Watching
+from moretta.wiring.streams.watching import Listener, Watching, require_real
 
 ENDPOINT = "/v1/streams"
 # Four cameras take about half a core, and 330 MiB and 160 MiB for each reader (benchmarks/WATCH.md).
@@ -79,9 +79,11 @@ class Streams:
         """A new stream, stopped.
 
         Raises:
-            RequestInvalid: a source that the settings do not allow, or of no camera of the site.
+            RequestInvalid: a source that the settings do not allow, or of no camera of the site; or a site under the name of a
+                made-up one.
             RateLimited: too many streams.
         """
+        require_real(site)
         checked = self._checked(site, sources)
         if len(self._store.streams(company_id)) >= MOST_KEPT:
             raise RateLimited(f"expected at most {MOST_KEPT} streams of a company; delete one first", retry_after_s=60)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
 from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, StorageUnusable, WorkerLost
-from moretta.core.site import Site
+from moretta.core.site import MADE_UP, Site
 from moretta.core.statistics import Alarm, BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
 from moretta.statistics.keeper import Plan, Purpose
 from moretta.use_cases.statistics import AlarmWatch
@@ -52,6 +52,14 @@ class Listener:
     alarm: Callable[[Alarm], None] = lambda _: None
 
 
+def require_real(site: Site) -> None:
+    """Raises `RequestInvalid` for a site that is named as only made-up ones are."""
+    if site.made_up:
+        raise RequestInvalid(
+            f"expected the name of a real site; only made-up ones, of `moretta simulate`, begin with {MADE_UP}"
+        )
+
+
 class Watching:
     """Watches a site from `run` until `stop`, or until recordings have ended.
 
@@ -59,7 +67,8 @@ class Watching:
         sources: of each camera of the site, by its name.
         fast: read recordings as fast as they are analysed; time is then that of the recordings, from now on.
     Raises:
-        RequestInvalid: a camera without a source, a source without a camera, or `fast` with something that is no recording.
+        RequestInvalid: a camera without a source, a source without a camera, `fast` with something that is no recording, or
+            a site under the name of a made-up one.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class Watching:
         *,
         fast: bool = False,
     ) -> None:
+        require_real(site)
         names = {view.camera for view in site.views}
         if set(sources) != names:
             missing = ", ".join(sorted(names - set(sources))) or "none"

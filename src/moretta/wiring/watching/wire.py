@@ -187,11 +187,11 @@ def _fits(plan: Plan, begun: Begin) -> bool:
 
 
 def _charge_of(plan: Plan, begun: Begin) -> Charge:
-    site, privacy = begun.site.name, begun.site.privacy
+    site = begun.site
     if plan.purpose is Purpose.LIVE:
-        return Charge(site, plan.day, begun.session, privacy.live_epsilon, str(Purpose.LIVE))
+        return Charge(site.name, plan.day, begun.session, site.live_epsilon, str(Purpose.LIVE))
     partition = f"{begun.session}/{plan.time:%Y%m%dT%H%M%SZ}"
-    return Charge(site, plan.day, partition, privacy.bucket_epsilon, str(Purpose.TABLES))
+    return Charge(site.name, plan.day, partition, site.bucket_epsilon, str(Purpose.TABLES))
 
 
 def _bounds(site: Site, plan: Plan) -> tuple[datetime, datetime] | None:
