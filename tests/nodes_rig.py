@@ -12,11 +12,10 @@ from typing import Protocol
 import numpy as np
 
 from moretta.core.errors import NotFound, ProbeRejected
-from moretta.core.gallery import GalleryDelta, GalleryNode, GallerySpec, SegmentInfo
+from moretta.core.gallery import GalleryDelta, GalleryNode, GallerySpec, SegmentInfo, spec_of
 from moretta.core.protection import GalleryIndex, OpenTerms, ProtectedProbe, Scheme, SealedScores
 from moretta.core.recognition import Collection, IdKind, Thresholds, new_id
 from moretta.core.values import Embedding, Floats
-from moretta.nodes.follow import spec_of
 
 DIMENSION, MODEL = 64, "exact-test"
 THRESHOLD = 0.7

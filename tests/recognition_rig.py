@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from moretta.core.errors import MediaUnreadable
+from moretta.core.gallery import spec_of
 from moretta.core.policy import Policy
 from moretta.core.protection import ProtectionTerms, TemplateProtector
 from moretta.core.recognising import (
@@ -26,7 +27,6 @@ from moretta.core.recognition import Collection, Enrolled
 from moretta.core.values import Embedding
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
-from moretta.nodes.follow import spec_of
 from moretta.nodes.local import LocalNode
 from moretta.protection.holder import LocalKeyHolder
 from moretta.protection.schemes import gallery_index, load_gallery_key, new_gallery_key, protector

@@ -6,7 +6,9 @@ Belongs here: what a Python caller sees, and counting what was processed. Does n
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from functools import partial
+from operator import attrgetter
+from typing import Self
 
 from moretta.core.acting import act_as, acting, local_user
 from moretta.core.errors import (
@@ -20,6 +22,7 @@ from moretta.core.errors import (
     TimeLimitExceeded,
     WorkerLost,
 )
+from moretta.core.paging import every
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Enrolled, FailureToEnrol, Person, StoreWish, Thresholds
 from moretta.core.redaction import RedactionExecutor
@@ -41,7 +44,7 @@ from moretta.use_cases.rights import Rights
 from moretta.use_cases.rights.collection import CollectionErased
 from moretta.use_cases.rights.erase import Erased
 
-Result = TypeVar("Result")
+_PAGE = 100
 # Errors about a photo that a worker has read; all others come before, or are no fault of it.
 _PROCESSED = (
     MediaError,
@@ -162,17 +165,12 @@ class Recogniser:
 
     def collections(self) -> Iterator[Collection]:
         """All collections, in the order of their ids."""
-        after: str | None = None
-        while page := self.recognition.collections(self.company_id, 100, after):
-            yield from page
-            after = page[-1].collection_id
+        yield from every(partial(self.recognition.collections, self.company_id, _PAGE), attrgetter("collection_id"))
 
     def persons(self, collection: Collection | str) -> Iterator[Person]:
         """Everybody in a collection, in the order of their ids."""
-        after: str | None = None
-        while page := self.recognition.persons(self.company_id, _id(collection), 100, after):
-            yield from page
-            after = page[-1].person_id
+        page = partial(self.recognition.persons, self.company_id, _id(collection), _PAGE)
+        yield from every(page, attrgetter("person_id"))
 
     def enrol(
         self,

@@ -5,6 +5,8 @@ Belongs here: arguments and tables. Does not belong here: what a collection is.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from operator import attrgetter
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +25,7 @@ from moretta.cli.people import (
     table,
 )
 from moretta.core.errors import RequestInvalid
+from moretta.core.paging import every
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, Thresholds
 from moretta.use_cases.recognition.results import OnStep, StepProgress
@@ -80,12 +83,9 @@ def create(
 @app.command("list")
 def list_collections(json_out: Json = None) -> None:
     """Every collection of this deployment's company."""
-    found: list[Collection] = []
     with opened_office() as office:
-        while page := office.people.collections(office.company_id, _PAGE, found[-1].collection_id if found else None):
-            found += page
-            if len(page) < _PAGE:
-                break
+        page = partial(office.people.collections, office.company_id, _PAGE)
+        found = list(every(page, attrgetter("collection_id")))
     if json_out is not None:
         print_json(json_out, [(CollectionView, collection_view(one)) for one in found])
         return

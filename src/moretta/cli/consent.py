@@ -4,6 +4,8 @@ Belongs here: arguments and tables. Does not belong here: what must hold of a co
 """
 
 from datetime import datetime, timedelta
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +26,10 @@ from moretta.api.consent_schemas import (
 from moretta.cli.consent_desk import TERMINAL, Language, file_sha256, opened_consent_desk, text_of
 from moretta.cli.people import CollectionId, Json, confirmed, note, print_json, show, table
 from moretta.core.clock import to_second, utc_now
-from moretta.core.consent import Age, Consent, ConsentState
+from moretta.core.consent import Age, ConsentState
 from moretta.core.consent_proof import KeyProof, PaperProof, key_from_jwk
 from moretta.core.errors import NotFound, RequestInvalid
+from moretta.core.paging import every
 from moretta.core.recognition import IdKind, region_of
 from moretta.use_cases.consent.end import Ended
 from moretta.use_cases.consent.give import Agreement
@@ -129,18 +132,9 @@ def list_consents(
     json_out: Json = None,
 ) -> None:
     """Consents and refusals, with their states."""
-    found: list[Consent] = []
     with opened_consent_desk() as desk:
-        while page := desk.consents.consents(
-            desk.company_id,
-            _PAGE,
-            found[-1].consent_id if found else None,
-            collection_id=collection,
-            person_id=person,
-        ):
-            found += page
-            if len(page) < _PAGE:
-                break
+        page = partial(desk.consents.consents, desk.company_id, _PAGE, collection_id=collection, person_id=person)
+        found = list(every(page, attrgetter("consent_id")))
     if json_out is not None:
         print_json(json_out, [(ConsentView, consent_view(one)) for one in found])
         return

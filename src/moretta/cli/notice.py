@@ -3,6 +3,8 @@
 Belongs here: arguments and tables. Does not belong here: what a notice must say.
 """
 
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,7 @@ import typer
 from moretta.api.consent_schemas import NoticeView, notice_view
 from moretta.cli.consent_desk import opened_consent_desk, text_of
 from moretta.cli.people import CollectionId, Json, print_json, show, table
-from moretta.core.consent import Notice
+from moretta.core.paging import every
 
 app = typer.Typer(no_args_is_help=True, help="What people are shown before they consent: add a version, list, show.")
 
@@ -43,14 +45,9 @@ def list_notices(
     collection: Annotated[str | None, typer.Argument(help="Of this collection alone.")] = None, json_out: Json = None
 ) -> None:
     """The newest version of each notice."""
-    found: list[Notice] = []
     with opened_consent_desk() as desk:
-        while page := desk.consents.notices(
-            desk.company_id, _PAGE, found[-1].notice_id if found else None, collection_id=collection
-        ):
-            found += page
-            if len(page) < _PAGE:
-                break
+        page = partial(desk.consents.notices, desk.company_id, _PAGE, collection_id=collection)
+        found = list(every(page, attrgetter("notice_id")))
     if json_out is not None:
         print_json(json_out, [(NoticeView, notice_view(one)) for one in found])
         return

@@ -3,6 +3,8 @@
 Belongs here: arguments and tables. Does not belong here: enrolling.
 """
 
+from functools import partial
+from operator import attrgetter
 from typing import Annotated
 
 import typer
@@ -26,7 +28,8 @@ from moretta.cli.people import (
     table,
 )
 from moretta.core.errors import RequestInvalid
-from moretta.core.recognition import Enrolled, FailureToEnrol, Person, PersonState, StoreWish
+from moretta.core.paging import every
+from moretta.core.recognition import Enrolled, FailureToEnrol, PersonState, StoreWish
 
 app = typer.Typer(no_args_is_help=True, help="List, show, rename, restrict and erase enrolled people.")
 
@@ -89,14 +92,9 @@ def enrol(
 @app.command("list")
 def list_persons(collection: CollectionId, json_out: Json = None) -> None:
     """The persons of a collection."""
-    found: list[Person] = []
     with opened_office() as office:
-        while page := office.people.persons(
-            office.company_id, collection, _PAGE, found[-1].person_id if found else None
-        ):
-            found += page
-            if len(page) < _PAGE:
-                break
+        page = partial(office.people.persons, office.company_id, collection, _PAGE)
+        found = list(every(page, attrgetter("person_id")))
     if json_out is not None:
         print_json(json_out, [(PersonView, person_view(one)) for one in found])
         return

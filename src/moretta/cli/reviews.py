@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import attrgetter
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from moretta.cli.people import Json, LazyWorker, print_json, show, table
 from moretta.cli.terminal import local_user
 from moretta.core.clock import to_second, utc_now
 from moretta.core.errors import RequestInvalid
+from moretta.core.paging import every
 from moretta.core.policy import Action
 from moretta.core.review import Choice, ReviewState
 from moretta.settings import Settings
@@ -49,12 +52,8 @@ def list_reviews(
 ) -> None:
     """Matches that wait for people to confirm them."""
     with opened_reviews() as desk:
-        found = desk.reviews.proposals(desk.company_id, _PAGE, None, state=state, region=region)
-        while len(found) % _PAGE == 0 and found:
-            page = desk.reviews.proposals(desk.company_id, _PAGE, found[-1].proposal_id, state=state)
-            if not page:
-                break
-            found += page
+        page = partial(desk.reviews.proposals, desk.company_id, _PAGE, state=state, region=region)
+        found = list(every(page, attrgetter("proposal_id")))
     if json_out is not None:
         print_json(json_out, [(ReviewView, review_view(one, for_reviewer=True)) for one in found])
         return
@@ -138,12 +137,8 @@ def grant(
 def list_approvals(region: Region = None, json_out: Json = None) -> None:
     """Approvals, those that ended or were revoked too."""
     with opened_reviews() as desk:
-        found = desk.approvals.approvals(desk.company_id, _PAGE, None, region=region)
-        while len(found) % _PAGE == 0 and found:
-            page = desk.approvals.approvals(desk.company_id, _PAGE, found[-1].approval_id)
-            if not page:
-                break
-            found += page
+        page = partial(desk.approvals.approvals, desk.company_id, _PAGE, region=region)
+        found = list(every(page, attrgetter("approval_id")))
     now = utc_now()
     if json_out is not None:
         print_json(json_out, [(ApprovalView, approval_view(one, now)) for one in found])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from moretta.cli.outputs import write_output
 from moretta.cli.people import Json, LazyWorker, PersonId, confirmed, note, print_json, show, table
 from moretta.core.clock import utc_now
 from moretta.core.errors import NodeUnavailable, RequestInvalid
+from moretta.core.paging import every
 from moretta.core.rights import RequestState, Right, RightsRequest
 from moretta.settings import Settings
 from moretta.use_cases.rights import Rights
@@ -76,17 +78,9 @@ def list_requests(
     json_out: Json = None,
 ) -> None:
     """The requests, each with the day by which it must be answered."""
-    found: list[RightsRequest] = []
     with _opened() as desk:
-        while page := desk.rights.requests(
-            desk.company_id,
-            _PAGE,
-            found[-1].request_id if found else None,
-            person_id=person,
-            state=state,
-            region=region,
-        ):
-            found += page
+        page = partial(desk.rights.requests, desk.company_id, _PAGE, person_id=person, state=state, region=region)
+        found = list(every(page, attrgetter("request_id")))
     now = utc_now()
     if json_out is not None:
         print_json(json_out, [(RightsRequestView, request_view(one, now)) for one in found])
@@ -179,13 +173,9 @@ def access(
 @app.command()
 def searches(person: PersonId, json_out: Json = None) -> None:
     """Who searched a person: every act that compared their templates, the latest first."""
-    found = []
     with _opened() as desk:
-        before: int | None = None
-        while page := desk.rights.searches(desk.company_id, person, _PAGE, before):
-            found += page
-            before = page[-1].log_index
-    views = [search_about_view(one) for one in found]
+        page = partial(desk.rights.searches, desk.company_id, person, _PAGE)
+        views = [search_about_view(one) for one in every(page, attrgetter("log_index"))]
     if json_out is not None:
         print_json(json_out, [(SearchAboutView, one) for one in views])
         return

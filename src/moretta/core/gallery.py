@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from moretta.core.protection import ProtectedProbe, Rows, Scheme, SealedScores
+from moretta.core.recognition import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,18 @@ class GallerySpec:
     dimension: int
     key_id: str
     regions: frozenset[str] = frozenset()
+
+
+def spec_of(collection: Collection) -> GallerySpec:
+    """The gallery of a collection under its present key."""
+    return GallerySpec(
+        collection.collection_id,
+        collection.scheme,
+        collection.model_id,
+        collection.dimension,
+        collection.key_id,
+        collection.regions,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import time
 
 from moretta.core.errors import NodeUnavailable
 from moretta.links.addresses import Address
+from moretta.links.deadlines import seconds_left
 from moretta.links.frames import FrameRejected, Message, raised_by
 from moretta.links.tls import TlsFiles, client_context
 from moretta.links.wire import LinkClosed, Wire
@@ -77,8 +78,8 @@ class LinkClient:
 
     def _exchange(self, wire: Wire, message: Message, until: float) -> Message:
         try:
-            wire.send(message, _left(until))
-            answer = wire.receive(_left(until))
+            wire.send(message, seconds_left(until))
+            answer = wire.receive(seconds_left(until))
         except BaseException:
             wire.close()
             raise
@@ -110,7 +111,7 @@ class LinkClient:
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.settimeout(_left(until))
+                connection.settimeout(seconds_left(until))
                 connection.connect(str(self._address.path))
                 return connection
             except BlockingIOError:  # more callers at this moment than the peer has accepted; TCP would wait by itself
@@ -121,19 +122,12 @@ class LinkClient:
                 raise
 
     def _tls(self, until: float) -> socket.socket:
-        connection = socket.create_connection((self._address.host, self._address.port), _left(until))
+        connection = socket.create_connection((self._address.host, self._address.port), seconds_left(until))
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(_left(until))
+            connection.settimeout(seconds_left(until))
             assert self._context is not None  # noqa: S101 - `_connected` looked
             return self._context.wrap_socket(connection, server_hostname=self._role)
         except BaseException:
             connection.close()
             raise
-
-
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moretta.core.errors import NodeUnavailable, RequestInvalid
+from moretta.links.deadlines import seconds_left
 
 # Checkpoints and proofs are some KB.
 MAX_ANSWER_BYTES = 2**20
@@ -140,28 +141,21 @@ def _asked(
     """A connection on which the request was sent, and the moment (monotonic, s) until which it may be answered."""
     until = time.monotonic() + timeout_s
     with _connected(address, tls, until) as connection:
-        connection.settimeout(_left(until))
+        connection.settimeout(seconds_left(until))
         connection.sendall(request)
         yield connection, until
 
 
 def _connected(address: HttpAddress, tls: ssl.SSLContext | None, until: float) -> socket.socket:
-    raw = socket.create_connection((address.host, address.port), _left(until))
+    raw = socket.create_connection((address.host, address.port), seconds_left(until))
     if tls is None:
         return raw
     try:
-        raw.settimeout(_left(until))
+        raw.settimeout(seconds_left(until))
         return tls.wrap_socket(raw, server_hostname=address.host)
     except BaseException:
         raw.close()
         raise
-
-
-def _left(until: float) -> float:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _request(address: HttpAddress, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -185,7 +179,7 @@ def _received(connection: socket.socket, until: float, *, head_only: bool = Fals
     received = bytearray()
     most = _MAX_HEAD_BYTES if head_only else MAX_ANSWER_BYTES + _MAX_HEAD_BYTES
     while True:
-        connection.settimeout(_left(until))
+        connection.settimeout(seconds_left(until))
         piece = connection.recv(_PIECE)
         received += piece
         if not piece or (head_only and _HEAD_END in received):

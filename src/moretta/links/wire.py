@@ -6,6 +6,7 @@ Belongs here: reading and writing whole messages. Does not belong here: connecti
 import socket
 import time
 
+from moretta.links.deadlines import seconds_left
 from moretta.links.frames import Message, frame, read_message
 
 _PIECE = 1 << 20
@@ -72,9 +73,4 @@ def _deadline(limit_s: float | None) -> float | None:
 
 
 def _left(deadline: float | None) -> float | None:
-    if deadline is None:
-        return None
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
+    return None if deadline is None else seconds_left(deadline)

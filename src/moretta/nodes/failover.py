@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from moretta.core.errors import MorettaError, NodeUnavailable
-from moretta.core.gallery import GalleryNode
+from moretta.core.gallery import GalleryNode, spec_of
 from moretta.core.protection import ProtectedProbe, SealedScores
 from moretta.core.recognition import Collection
-from moretta.nodes.follow import Follower, spec_of
+from moretta.nodes.follow import Follower
 from moretta.nodes.galleries import GalleryAbsent
 
 # Collections that were asked for while a node was down and that it must have again before it is asked: enough for the busy ones.

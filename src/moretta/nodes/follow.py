@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from moretta.core.errors import Conflict, MorettaError, NodeUnavailable, NotFound
-from moretta.core.gallery import GalleryDelta, GalleryNode, GallerySpec
+from moretta.core.gallery import GalleryDelta, GalleryNode, GallerySpec, spec_of
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, IdKind, region_of
 from moretta.nodes.galleries import GalleryName, ListedNode, SegmentGone, name_of
@@ -45,18 +45,6 @@ class GallerySource(Protocol):
 
     def fetch(self, segment_id: str) -> bytes:
         """The bytes of a segment. Raises `NotFound` where it was dropped meanwhile."""
-
-
-def spec_of(collection: Collection) -> GallerySpec:
-    """The gallery of a collection under its present key."""
-    return GallerySpec(
-        collection.collection_id,
-        collection.scheme,
-        collection.model_id,
-        collection.dimension,
-        collection.key_id,
-        collection.regions,
-    )
 
 
 def _everywhere(collection: Collection) -> frozenset[str]:

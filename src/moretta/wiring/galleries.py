@@ -8,14 +8,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 
 from moretta.core.errors import MorettaError, NodeUnavailable, RequestInvalid
-from moretta.core.gallery import GalleryDelta, GalleryNode
+from moretta.core.gallery import GalleryDelta, GalleryNode, spec_of
+from moretta.core.paging import every
 from moretta.core.protection import ProtectedProbe, Scheme
 from moretta.core.recognition import Collection
 from moretta.core.recognition_store import BlobStore, RecognitionStore
 from moretta.nodes.failover import Failover
-from moretta.nodes.follow import Follower, Replication, spec_of
+from moretta.nodes.follow import Follower, Replication
 from moretta.use_cases.recognition.means import GalleryAnswer
 
 _PAGE = 500
@@ -38,7 +41,7 @@ class StoreSource:
 
     def collections(self) -> Sequence[Collection]:
         """Every collection of the database."""
-        return list(self._pages())
+        return list(every(partial(self._store.collections, None, _PAGE), attrgetter("collection_id")))
 
     def delta(self, collection_id: str, since: int) -> GalleryDelta:
         """As `RecognitionStore.delta`."""
@@ -47,12 +50,6 @@ class StoreSource:
     def fetch(self, segment_id: str) -> bytes:
         """The bytes of a segment."""
         return self._segments.get(segment_id)
-
-    def _pages(self) -> Iterator[Collection]:
-        after: str | None = None
-        while page := self._store.collections(None, _PAGE, after):
-            yield from page
-            after = page[-1].collection_id
 
 
 class RegionGalleries:

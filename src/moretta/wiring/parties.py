@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 
 from moretta.core.errors import NodeUnavailable
+from moretta.core.gallery import spec_of
 from moretta.core.recognition import Collection
 from moretta.links.addresses import parse_address
 from moretta.links.certificates import files_of
-from moretta.nodes.follow import spec_of
 from moretta.protection.shares.node import connected
 from moretta.protection.shares.party import SERVICE_ROLE
 from moretta.protection.shares.sealing import PARTIES, PUBLIC_KEY_BYTES

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, Row, Select, literal, null, select
 
 from moretta.core.clock import from_second, to_second
 from moretta.core.errors import Conflict, NotFound
-from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, CollectionState, Thresholds
 from moretta.storage.consents.forgetting import forget_challenges, forget_people
@@ -164,19 +163,6 @@ def to_collection(row: CollectionRow) -> Collection:
         bands=row.bands,
         state=CollectionState(row.state),
         sequence=row.sequence,
-    )
-
-
-def to_spec(row: CollectionRow) -> GallerySpec:
-    """The gallery that a row stands for."""
-    collection = to_collection(row)
-    return GallerySpec(
-        collection.collection_id,
-        collection.scheme,
-        collection.model_id,
-        collection.dimension,
-        collection.key_id,
-        collection.regions,
     )
 
 

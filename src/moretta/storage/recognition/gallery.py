@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
-from moretta.core.gallery import GalleryDelta, SegmentInfo
+from moretta.core.gallery import GalleryDelta, SegmentInfo, spec_of
 from moretta.core.protection import Rows, Scheme
-from moretta.storage.recognition.collections import find_collection, to_spec
+from moretta.storage.recognition.collections import find_collection, to_collection
 from moretta.storage.recognition.faces import excluded_rows
 from moretta.storage.recognition.sealed import OpenedKeys
 from moretta.storage.schema import faces, removed_rows, segments, subject_keys
@@ -27,7 +27,7 @@ def read_delta(connection: Connection, keys: OpenedKeys, collection_id: str, sin
     row = find_collection(connection, collection_id)
     since = since if since <= row.sequence else 0
     return GalleryDelta(
-        spec=to_spec(row),
+        spec=spec_of(to_collection(row)),
         since=since,
         sequence=row.sequence,
         added=tuple(_payloads(connection, keys, _unpacked(collection_id, since))),

@@ -11,9 +11,12 @@ Belongs here: the archive's form. Does not belong here: signatures, and a single
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import partial
+from operator import attrgetter
 from typing import BinaryIO
 
 from moretta.core.clock import to_second
+from moretta.core.paging import every
 from moretta.core.policy import Action, Output
 from moretta.core.recognition import Collection, FaceRecord, Person
 from moretta.use_cases.recognition import acts, photos
@@ -56,10 +59,8 @@ def _add_photo(region: Region, archive: zipfile.ZipFile, face: FaceRecord) -> No
 
 
 def _persons(region: Region, collection: Collection) -> Iterator[Person]:
-    after: str | None = None
-    while page := region.store.persons(collection.company_id, collection.collection_id, _PAGE, after):
-        yield from page
-        after = page[-1].person_id
+    page = partial(region.store.persons, collection.company_id, collection.collection_id, _PAGE)
+    return every(page, attrgetter("person_id"))
 
 
 def _collection(collection: Collection) -> dict[str, object]:

@@ -6,8 +6,11 @@ Belongs here: the order of it. Everything here is idempotent: a recovery may be 
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 
 from moretta.core.errors import Conflict, MorettaError, NotFound
+from moretta.core.paging import every
 from moretta.core.recognition import Collection, CollectionState
 from moretta.core.recognition_store import Unfinished
 from moretta.use_cases.recognition import packing
@@ -75,7 +78,4 @@ def _stray_keys(means: Means, region: Region) -> int:
 
 
 def _collections(region: Region) -> Iterator[Collection]:
-    after: str | None = None
-    while page := region.store.collections(None, _PAGE, after):
-        yield from page
-        after = page[-1].collection_id
+    return every(partial(region.store.collections, None, _PAGE), attrgetter("collection_id"))

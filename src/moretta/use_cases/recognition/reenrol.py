@@ -5,8 +5,11 @@ Belongs here: the order of it, in one transaction. Persons without a stored phot
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 
 from moretta.core.errors import RequestInvalid
+from moretta.core.paging import every
 from moretta.core.policy import Action
 from moretta.core.protection import ProtectionTerms
 from moretta.core.recognising import EmbedRequest, Wanted
@@ -72,7 +75,5 @@ def _templates(means: Means, region: Region, person: Person, terms: ProtectionTe
 
 
 def _persons(region: Region, collection: Collection) -> Iterator[Person]:
-    after: str | None = None
-    while page := region.store.persons(collection.company_id, collection.collection_id, _PAGE, after):
-        yield from page
-        after = page[-1].person_id
+    page = partial(region.store.persons, collection.company_id, collection.collection_id, _PAGE)
+    return every(page, attrgetter("person_id"))

@@ -11,10 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
+from operator import attrgetter
 
 from moretta.core.clock import to_second
 from moretta.core.errors import MorettaError, NotFound, PersonErased, PersonHeld
 from moretta.core.ledger import EntryKind
+from moretta.core.paging import every
 from moretta.core.recognition import Collection, CollectionState, IdKind, new_id
 from moretta.core.retention import (
     RETENTION_REPORT_TYPE,
@@ -63,13 +66,8 @@ def limits_of(means: Means, region: Region, collection: Collection, now: datetim
 
 
 def _collections(region: Region) -> Iterator[Collection]:
-    after = None
-    while True:
-        page = region.store.collections(None, PAGE, after)
-        yield from (one for one in page if one.state is CollectionState.ACTIVE)
-        if len(page) < PAGE:
-            return
-        after = page[-1].collection_id
+    known = every(partial(region.store.collections, None, PAGE), attrgetter("collection_id"))
+    return (one for one in known if one.state is CollectionState.ACTIVE)
 
 
 def _parts(

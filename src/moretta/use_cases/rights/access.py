@@ -20,6 +20,8 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from typing import BinaryIO
 
 import numpy as np
@@ -30,6 +32,7 @@ from moretta.core.erasure import KeptTemplate
 from moretta.core.errors import MorettaError, NotFound, RequestInvalid
 from moretta.core.key_service import SubjectKey
 from moretta.core.ledger import EntryKind
+from moretta.core.paging import every
 from moretta.core.recognition import Collection, IdKind, Person
 from moretta.core.signing import signed_document
 from moretta.core.usage import canonical_json
@@ -111,10 +114,7 @@ def package(
 
 def searches(region: Region, company_id: str, person_id: str) -> Iterator[SearchAbout]:
     """Every act that compared the person, the latest first."""
-    before: int | None = None
-    while page := region.audit.searches_about(company_id, person_id, _PAGE, before):
-        yield from page
-        before = page[-1].log_index
+    return every(partial(region.audit.searches_about, company_id, person_id, _PAGE), attrgetter("log_index"))
 
 
 def _manifest(
@@ -186,22 +186,20 @@ def _search(about: SearchAbout) -> dict[str, object]:
 
 
 def _requests(region: Region, person: Person) -> Iterator[dict[str, object]]:
-    after: str | None = None
-    while page := region.requests.requests(person.company_id, _PAGE, after, person_id=person.person_id):
-        for one in page:
-            yield {
-                "id": one.request_id,
-                "right": one.right.value,
-                "article": one.right.article,
-                "state": one.state.value,
-                "received_at": to_second(one.received_at),
-                "due_at": to_second(one.due_at),
-                "closed_at": None if one.closed_at is None else to_second(one.closed_at),
-                "wishes": dict(one.details.wishes),
-                "reason": one.details.reason,
-                "outcome": one.details.outcome,
-            }
-        after = page[-1].request_id
+    mine = partial(region.requests.requests, person.company_id, _PAGE, person_id=person.person_id)
+    for one in every(mine, attrgetter("request_id")):
+        yield {
+            "id": one.request_id,
+            "right": one.right.value,
+            "article": one.right.article,
+            "state": one.state.value,
+            "received_at": to_second(one.received_at),
+            "due_at": to_second(one.due_at),
+            "closed_at": None if one.closed_at is None else to_second(one.closed_at),
+            "wishes": dict(one.details.wishes),
+            "reason": one.details.reason,
+            "outcome": one.details.outcome,
+        }
 
 
 def _add_template(region: Region, collection: Collection, template: KeptTemplate, made: _Package) -> None:

@@ -14,9 +14,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import attrgetter
 
 from moretta.core.erasure import Erasure, ErasureStep
 from moretta.core.errors import MorettaError, NotFound, PersonErased
+from moretta.core.paging import every
 from moretta.core.recognition import Collection, CollectionState, IdKind
 from moretta.use_cases.recognition import collections, persons
 from moretta.use_cases.recognition.means import Region
@@ -178,16 +181,10 @@ def _told(region: Region, company_id: str, collection_id: str) -> CollectionEras
 
 
 def _erasures(region: Region, company_id: str, collection_id: str) -> Iterator[Erasure]:
-    after: str | None = None
-    while page := region.erasures.of_collection(company_id, collection_id, _PAGE, after):
-        yield from page
-        after = page[-1].certificate_id
+    of_collection = partial(region.erasures.of_collection, company_id, collection_id, _PAGE)
+    return every(of_collection, attrgetter("certificate_id"))
 
 
 def _closed(region: Region) -> list[Collection]:
-    found: list[Collection] = []
-    after: str | None = None
-    while page := region.store.collections(None, _PAGE, after):
-        found += [one for one in page if one.state is CollectionState.DELETED]
-        after = page[-1].collection_id
-    return found
+    known = every(partial(region.store.collections, None, _PAGE), attrgetter("collection_id"))
+    return [one for one in known if one.state is CollectionState.DELETED]

@@ -4,9 +4,12 @@ Belongs here: asking regions, policy, settings and measurements. Does not belong
 """
 
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 
 from moretta import __version__
 from moretta.core.governance import CollectionFacts, CompanyCounts, DeploymentFacts, RegionFacts
+from moretta.core.paging import every
 from moretta.core.policy import BUILT_IN, Controller, Policy
 from moretta.core.recognising import EmbedderCard
 from moretta.core.recognition import Collection
@@ -109,14 +112,8 @@ def _keys(text: str | None) -> str:
 
 
 def _collections(means: Means, region: Region, company_id: str) -> list[CollectionFacts]:
-    found: list[CollectionFacts] = []
-    after = None
-    while True:
-        page = region.store.collections(company_id, _PAGE, after)
-        found += [collection_facts(means, region, one) for one in page]
-        if len(page) < _PAGE:
-            return found
-        after = page[-1].collection_id
+    known = every(partial(region.store.collections, company_id, _PAGE), attrgetter("collection_id"))
+    return [collection_facts(means, region, one) for one in known]
 
 
 def _summed(counts: list[CompanyCounts]) -> CompanyCounts:
