@@ -300,7 +300,7 @@ class Recogniser:
             from moretta.wiring.consent import consents_of
             from moretta.wiring.executor import start_executor
             from moretta.wiring.recognition import opened_means
-            from moretta.wiring.rights import rights_over
+            from moretta.wiring.rights import rights_as_set
             from moretta.wiring.service import opened
 
             with ExitStack() as stack:
@@ -308,8 +308,7 @@ class Recogniser:
                 executor = start_executor(self._settings, workers=self._workers)
                 stack.callback(executor.close)
                 means = stack.enter_context(opened_means(self._settings, deployment.engine, executor.faces))
-                days, every = self._settings.backup_days, self._settings.master_key_days
-                rights = rights_over(means, backup_days=days, master_key_days=every)
+                rights = rights_as_set(means, self._settings)
                 self._opened = _Parts(
                     Recognition(means),
                     rights,

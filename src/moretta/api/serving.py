@@ -30,7 +30,7 @@ from moretta.wiring.own_keys import trust_in_own
 from moretta.wiring.recognition import opened_means
 from moretta.wiring.reporting import build_egress, build_reporter
 from moretta.wiring.retention import retention_over
-from moretta.wiring.rights import rights_over
+from moretta.wiring.rights import rights_as_set
 from moretta.wiring.scheduled_keys import changing_master_keys
 from moretta.wiring.service import Deployment, opened
 from moretta.wiring.statistics import statistics_over
@@ -76,7 +76,7 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
 def _services(
     settings: Settings, deployment: Deployment, executor: PoolExecutor, means: Means, streams: Streams | None = None
 ) -> Services:
-    rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
+    rights = rights_as_set(means, settings)
     consents = consents_of(means, settings, rights)
     egress = build_egress(settings, deployment)
     # Records carry the made-up id until the settings name the hub's; a key made before still belongs to the operator.

@@ -5,17 +5,16 @@ Belongs here: opening, reading. Does not belong here: any one command.
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from moretta.cli.people import LazyWorker
+from moretta.cli.opened import opened_here
 from moretta.core.consent import Notice
 from moretta.core.errors import NotFound, RequestInvalid
-from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
 
 # Who recorded a form on paper, where no API key did.
@@ -56,18 +55,9 @@ class ConsentDesk:
 def opened_consent_desk() -> Iterator[ConsentDesk]:
     """Consents of this deployment, in this process, until the context ends; it works beside a running service."""
     from moretta.wiring.consent import consents_of
-    from moretta.wiring.recognition import opened_means
-    from moretta.wiring.rights import rights_over
-    from moretta.wiring.service import opened
 
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
-        rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
-        yield ConsentDesk(consents_of(means, settings, rights), deployment.company_id)
+    with opened_here() as here:
+        yield ConsentDesk(consents_of(here.means, here.settings, here.rights()), here.company_id)
 
 
 def file_sha256(path: Path) -> str:

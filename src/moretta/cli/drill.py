@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moretta.cli.opened import LazyWorker
 from moretta.cli.outputs import write_output
-from moretta.cli.people import LazyWorker, note, show, table
+from moretta.cli.people import note, show, table
 from moretta.core.errors import RequestInvalid
 from moretta.core.protection import Scheme
 from moretta.settings import Settings

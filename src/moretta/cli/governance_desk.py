@@ -4,7 +4,7 @@ Belongs here: opening, writing, moments. Does not belong here: any one command.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import Annotated
 import typer
 
 from moretta.api.services import Governance
-from moretta.cli.people import LazyWorker
+from moretta.cli.opened import opened_here
 from moretta.core.clock import Clock
-from moretta.settings import Settings
 
 # Who did something where no API key did.
 TERMINAL = "cli"
@@ -40,22 +39,14 @@ def opened_governance() -> Iterator[GovernanceDesk]:
     """Governance of this deployment, in this process, until the context ends; it works beside a running service."""
     from moretta.use_cases.incidents import Incidents
     from moretta.wiring.governance import GovernanceDocuments
-    from moretta.wiring.recognition import opened_means
     from moretta.wiring.retention import retention_over
-    from moretta.wiring.rights import rights_over
-    from moretta.wiring.service import opened
 
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
-        retention = retention_over(
-            means, rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
+    with opened_here() as here:
+        means = here.means
+        governance = Governance(
+            retention_over(means, here.rights()), Incidents(means), GovernanceDocuments(means, here.settings)
         )
-        governance = Governance(retention, Incidents(means), GovernanceDocuments(means, settings))
-        yield GovernanceDesk(governance, deployment.company_id, means.clock)
+        yield GovernanceDesk(governance, here.company_id, means.clock)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -5,7 +5,7 @@ Belongs here: the passage from arguments and files to calls, and back. Does not 
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -17,13 +17,12 @@ from rich.table import Table
 from moretta.api.people import People
 from moretta.api.schemas import to_json
 from moretta.cli.items import source
+from moretta.cli.opened import opened_here
 from moretta.cli.outputs import STDIO, write_output
 from moretta.cli.terminal import console
 from moretta.core.errors import MorettaError, RequestInvalid
 from moretta.core.limits import MediaLimits
-from moretta.core.recognising import Compared, CompareRequest, Embedded, EmbedRequest, FaceReader
 from moretta.sdk import media_held
-from moretta.settings import Settings
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.rights import Rights
 
@@ -71,53 +70,15 @@ class Office:
 def opened_office() -> Iterator[Office]:
     """Recognition of this deployment, in this process, until the context ends; it works beside a running service."""
     from moretta.use_cases.recognition import Recognition
-    from moretta.wiring.recognition import opened_means
-    from moretta.wiring.rights import rights_over
-    from moretta.wiring.service import opened
 
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
+    with opened_here() as here:
 
         def count(endpoint: str, status: int, number: int) -> None:
             if number:
-                deployment.meter.record(endpoint, status, deployment.company_id, number)
+                here.deployment.meter.record(endpoint, status, here.company_id, number)
 
-        rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
-        yield Office(Recognition(means), deployment.company_id, settings.limits, count, rights, means.guard)
-
-
-class LazyWorker:
-    """A confined worker process that starts when the first photo comes: a list of persons needs none."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._executor: Any = None
-
-    def embed(self, media_fd: int, request: EmbedRequest) -> Embedded:
-        """As `FaceReader.embed`."""
-        return self._reader().embed(media_fd, request)
-
-    def compare(self, first_fd: int, second_fd: int, request: CompareRequest) -> Compared:
-        """As `FaceReader.compare`."""
-        return self._reader().compare(first_fd, second_fd, request)
-
-    def close(self) -> None:
-        """End the worker. Idempotent."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
-
-    def _reader(self) -> FaceReader:
-        if self._executor is None:
-            from moretta.wiring.executor import start_executor
-
-            self._executor = start_executor(self._settings, workers=1)
-        reader: FaceReader = self._executor.faces
-        return reader
+        limits, means = here.settings.limits, here.means
+        yield Office(Recognition(means), here.company_id, limits, count, here.rights(), means.guard)
 
 
 @contextmanager

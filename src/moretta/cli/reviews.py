@@ -6,7 +6,7 @@ On a terminal, who reviews is the local user that the kernel knows: an option co
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,14 +16,14 @@ from typing import Annotated
 import typer
 
 from moretta.api.review_schemas import ApprovalView, ReviewView, approval_view, review_view
-from moretta.cli.people import Json, LazyWorker, print_json, show, table
+from moretta.cli.opened import opened_here
+from moretta.cli.people import Json, print_json, show, table
 from moretta.cli.terminal import local_user
 from moretta.core.clock import to_second, utc_now
 from moretta.core.errors import RequestInvalid
 from moretta.core.paging import every
 from moretta.core.policy import Action
 from moretta.core.review import Choice, ReviewState
-from moretta.settings import Settings
 from moretta.use_cases.review.facade import Approvals, Reviews
 
 reviews = typer.Typer(no_args_is_help=True, help="Matches that people must confirm: list, confirm, reject.")
@@ -161,16 +161,8 @@ def revoke(approval: ApprovalId) -> None:
 @contextmanager
 def opened_reviews() -> Iterator[ReviewDesk]:
     """Reviews and approvals of this deployment, in this process; it works beside a running service."""
-    from moretta.wiring.recognition import opened_means
-    from moretta.wiring.service import opened
-
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
-        yield ReviewDesk(Reviews(means), Approvals(means), deployment.company_id)
+    with opened_here() as here:
+        yield ReviewDesk(Reviews(here.means), Approvals(here.means), here.company_id)
 
 
 def _choice(text: str) -> Choice:

@@ -4,7 +4,7 @@ Belongs here: arguments and tables. Does not belong here: what a right demands (
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -21,13 +21,13 @@ from moretta.api.rights_schemas import (
     request_view,
     search_about_view,
 )
+from moretta.cli.opened import opened_here
 from moretta.cli.outputs import write_output
-from moretta.cli.people import Json, LazyWorker, PersonId, confirmed, note, print_json, show, table
+from moretta.cli.people import Json, PersonId, confirmed, note, print_json, show, table
 from moretta.core.clock import utc_now
 from moretta.core.errors import NodeUnavailable, RequestInvalid
 from moretta.core.paging import every
 from moretta.core.rights import RequestState, Right, RightsRequest
-from moretta.settings import Settings
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.rights.deliver import Callbacks
 
@@ -52,22 +52,10 @@ class _Desk:
 def _opened() -> Iterator[_Desk]:
     """Rights over this deployment, in this process, until the context ends; it works beside a running service."""
     from moretta.wiring.callbacks import callbacks_over
-    from moretta.wiring.recognition import opened_means
-    from moretta.wiring.rights import rights_over
-    from moretta.wiring.service import opened
 
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
-        callbacks = partial(callbacks_over, means, settings, deployment.engine, deployment.company_id)
-        yield _Desk(
-            rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days),
-            deployment.company_id,
-            callbacks,
-        )
+    with opened_here() as here:
+        callbacks = partial(callbacks_over, here.means, here.settings, here.deployment.engine, here.company_id)
+        yield _Desk(here.rights(), here.company_id, callbacks)
 
 
 @app.command("list")

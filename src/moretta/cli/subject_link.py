@@ -10,9 +10,9 @@ import typer
 
 from moretta.api.v1.subjects import SubjectLinkView, subject_link_view
 from moretta.cli.consent_desk import TERMINAL
-from moretta.cli.people import Json, LazyWorker, print_json
+from moretta.cli.opened import opened_here
+from moretta.cli.people import Json, print_json
 from moretta.core.subject_access import LINK_LIFE, MAX_LINK_LIFE
-from moretta.settings import Settings
 
 
 def subject_link(
@@ -23,21 +23,12 @@ def subject_link(
     json_out: Json = None,
 ) -> None:
     """Make a link with a one-time code to a person's own pages; the code is shown once."""
-    from contextlib import closing
-
-    from moretta.wiring.recognition import opened_means
-    from moretta.wiring.service import opened
     from moretta.wiring.subjects import own_pages
 
-    settings = Settings()
-    with (
-        opened(settings) as deployment,
-        closing(LazyWorker(settings)) as worker,
-        opened_means(settings, deployment.engine, worker) as means,
-    ):
-        pages = own_pages(means, settings)
-        made = pages.make_link(deployment.company_id, person, made_by=TERMINAL, life=timedelta(hours=hours))
-    view = subject_link_view(made, settings.subject_origin)
+    with opened_here() as here:
+        pages = own_pages(here.means, here.settings)
+        made = pages.make_link(here.company_id, person, made_by=TERMINAL, life=timedelta(hours=hours))
+    view = subject_link_view(made, here.settings.subject_origin)
     if json_out is not None:
         print_json(json_out, [(SubjectLinkView, view)])
         return

@@ -3,18 +3,15 @@
 Belongs here: turning an analysis into a page. Does not belong here: measuring anything.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from moretta import __version__
 from moretta.core.analysis import Analysis, Cue, FaceReport, Series
 from moretta.pages.charts import Line, face_mesh, line_chart, share_strip
+from moretta.pages.rendering import inlined_stylesheet, page_environment
 
 # A log-likelihood ratio of 3 nats (odds of 20 to 1) fills the bar.
 _FULL_BAR_LLR = 3.0
@@ -48,16 +45,11 @@ class _Item:
 
 def render_report(analyses: Sequence[tuple[str, Analysis]]) -> str:
     """A self-contained HTML page of `analyses`, each with the heading its reader knows it by."""
-    stylesheet = (files("moretta.pages") / "static" / "moretta.css").read_text("utf-8")
-    digest = "sha256-" + b64encode(sha256(stylesheet.encode()).digest()).decode()
-    environment = Environment(
-        loader=PackageLoader("moretta.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = page_environment()
     environment.globals["balance"] = _balance
     return environment.get_template("report.html").render(
         items=[_item(label, analysis) for label, analysis in analyses],
-        stylesheet=Markup(stylesheet),  # noqa: S704 - our own file
-        stylesheet_digest=digest,
+        **inlined_stylesheet(),
         version=__version__,
     )
 

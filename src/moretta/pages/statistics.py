@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from moretta import __version__
 from moretta.core.errors import NotFound
 from moretta.core.statistics import MEASURES, Measure, Subject
 from moretta.pages.interval_charts import Bar, interval_bars, spent_strip
+from moretta.pages.rendering import page_environment
 from moretta.use_cases.statistics import Figure, LiveSite, Point, Series, Statistics, Step
 
 _ASSETS = {"moretta.css": "text/css; charset=utf-8", "statistics.js": "text/javascript; charset=utf-8"}
@@ -49,13 +49,7 @@ class StatisticsPageMaker:
     """Renders the page, and holds its stylesheet and its one script, which only fetches the same page again."""
 
     def __init__(self) -> None:
-        environment = Environment(
-            loader=PackageLoader("moretta.pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = page_environment(lstrip_blocks=True)
         self._template = environment.get_template("statistics.html")
         folder = files("moretta.pages") / "static"
         self._assets = {name: ((folder / name).read_bytes(), kind) for name, kind in _ASSETS.items()}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from moretta import __version__
@@ -22,6 +21,7 @@ from moretta.core.protection import Scheme
 from moretta.core.recognition import Collection, PersonState
 from moretta.core.retention import CountsFrom, RetentionRule
 from moretta.core.rights import RequestState, Right
+from moretta.pages.rendering import page_environment
 
 _ASSETS = {"moretta.css": "text/css; charset=utf-8", "subject.js": "text/javascript; charset=utf-8"}
 _HEADING, _ITEM = re.compile(r"#{1,6}\s+(.*)"), re.compile(r"[-*]\s+(.*)")
@@ -73,13 +73,7 @@ class SubjectPageMaker:
     """Renders people's own pages, and holds their stylesheet and their one script."""
 
     def __init__(self) -> None:
-        environment = Environment(
-            loader=PackageLoader("moretta.pages"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        environment = page_environment(lstrip_blocks=True)
         environment.filters |= {
             "scheme_words": _SCHEMES.__getitem__,
             "state_words": _STATES.__getitem__,

@@ -10,11 +10,17 @@ from pathlib import Path
 
 from moretta import __version__
 from moretta.ledger.proofs import proof_of
+from moretta.settings import Settings
 from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.rights import Rights
 from moretta.use_cases.rights.means import Named, Receipts, RightsMeans
 from moretta.vision.models import MODELS
 from moretta.wiring.consent_receipts import receipts_over
+
+
+def rights_as_set(means: Means, settings: Settings) -> Rights:
+    """Rights over these regions, as the settings say."""
+    return rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
 
 
 def rights_over(

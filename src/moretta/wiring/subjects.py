@@ -11,7 +11,7 @@ from moretta.use_cases.subject import OwnPages
 from moretta.use_cases.subject.means import SubjectMeans
 from moretta.use_cases.subject.rights import RightsOfOne
 from moretta.wiring.consent import consents_of
-from moretta.wiring.rights import rights_over
+from moretta.wiring.rights import rights_as_set
 
 
 def own_pages_of(means: Means, consents: Consents, rights: Rights) -> OwnPages:
@@ -25,5 +25,5 @@ def own_pages(means: Means, settings: Settings) -> OwnPages:
     Raises:
         RequestInvalid: the origin in the settings is none.
     """
-    rights = rights_over(means, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
+    rights = rights_as_set(means, settings)
     return own_pages_of(means, consents_of(means, settings, rights), rights)

@@ -37,7 +37,7 @@ from moretta.wiring.drill.marks import Mark, plain_marks, sealed_marks
 from moretta.wiring.drill.places import Store, search, stores_of
 from moretta.wiring.drill.report import DrillReport
 from moretta.wiring.drill.subject import CARD, DrillReader, Somebody, somebody
-from moretta.wiring.rights import rights_over
+from moretta.wiring.rights import rights_as_set
 
 COMPANY = "co_00000000000000000000"
 PURPOSE = "erasure drill"
@@ -98,7 +98,7 @@ def run_drill(
     subject, bystander = somebody(), somebody()
     own = replace(means, reader=DrillReader(subject, bystander), cards=(CARD,), brakes=Brakes(), guard=Guard(_POLICY))
     recognition = Recognition(own)
-    rights = rights_over(own, backup_days=settings.backup_days, master_key_days=settings.master_key_days)
+    rights = rights_as_set(own, settings)
     _clear(own, rights, home)
     named = [(name, engine) for name, engine in engines.items() if name == home.name]
     with _collection(recognition, rights, home, scheme) as collection:
