@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.consent import Challenge, Consent, ConsentState, Notice, WithdrawnBy
 from moretta.core.consent_receipts import last_record
 from moretta.core.consent_store import EndedConsent, NewConsent
@@ -21,7 +22,7 @@ from moretta.core.recognition import Collection
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
 from moretta.storage.consents.store import SqlConsentStore
-from moretta.storage.database import Checkpoint, no_checkpoint, open_database
+from moretta.storage.database import open_database
 from moretta.storage.recognition.store import SqlRecognitionStore
 from tests.consent_rig import a_challenge, a_consent, a_notice, to_keep, told
 from tests.storage_rig import COMPANY, NOW, a_person, created, some_faces

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from moretta.core.checkpoints import no_checkpoint
 from moretta.core.consent import Notice
 from moretta.core.policy import Context, Controller, Policy
 from moretta.core.recognition import Collection
@@ -12,7 +13,7 @@ from moretta.settings import Settings
 from moretta.use_cases.consent.facade import Consents
 from moretta.use_cases.incidents import Incidents
 from moretta.use_cases.recognition import Recognition
-from moretta.use_cases.recognition.means import Means, no_checkpoint
+from moretta.use_cases.recognition.means import Means
 from moretta.use_cases.retention import Erase, Retention, RetentionMeans
 from moretta.wiring.governance import GovernanceDocuments
 from tests import recognition_rig

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import to_second
 from moretta.core.ledger import EntryKind, LogEntry
 from moretta.core.protection import Scheme
@@ -22,7 +23,7 @@ from moretta.core.recognition_store import NewFace, PackedSegment
 from moretta.keys.envelope import Envelope
 from moretta.keys.file import FileKeyService
 from moretta.storage.blobs.folder import FolderBlobs
-from moretta.storage.database import Checkpoint, no_checkpoint, open_database
+from moretta.storage.database import open_database
 from moretta.storage.photos import Photos
 from moretta.storage.recognition.store import SqlRecognitionStore
 from tests.storage_rig import COMPANY, NOW, a_collection, a_key, a_person, a_segment, some_faces

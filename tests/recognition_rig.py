@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moretta.core.checkpoints import no_checkpoint
 from moretta.core.errors import MediaUnreadable
 from moretta.core.gallery import spec_of
 from moretta.core.policy import Policy
@@ -46,7 +47,7 @@ from moretta.storage.subjects.store import SqlSubjectAccessStore
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition import Recognition
 from moretta.use_cases.recognition.brakes import PER_CALLER, PER_SUBJECT, Brakes, Rate, TokenBuckets
-from moretta.use_cases.recognition.means import Means, Region, no_checkpoint
+from moretta.use_cases.recognition.means import Means, Region
 from moretta.wiring.galleries import RegionGalleries, StoreSource
 from moretta.wiring.ledgers import ledger_in
 from tests.policies import OPEN

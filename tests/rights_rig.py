@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from moretta.core.checkpoints import no_checkpoint
 from moretta.core.documents import Trust, Verified
 from moretta.keys.signing import is_signed_by
 from moretta.ledger.certificates import verify_certificate
-from moretta.use_cases.recognition.means import no_checkpoint
 from moretta.use_cases.rights import Rights
 from moretta.wiring.rights import rights_over
 from tests import recognition_rig as rig

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import NodeUnavailable, ProbeRejected
 from moretta.core.gallery import GalleryDelta, GallerySpec
 from moretta.core.protection import ProtectedProbe, ProtectionTerms, Scheme, SealedScores
@@ -20,7 +21,6 @@ from moretta.protection.shares.node import SharesNode
 from moretta.protection.shares.party import SERVICE_ROLE, Party, party_role
 from moretta.protection.shares.protect import SharesProtector
 from moretta.protection.shares.sealing import party_key
-from moretta.protection.shares.store import Checkpoint, no_checkpoint
 from tests import memory
 
 MODEL, KEY, REGION = "0123456789abcdef", "key-1", "local"

@@ -16,9 +16,10 @@ import uvicorn
 from sqlalchemy import Engine
 
 from moretta.api.hub import create_hub_app
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.metering import BatchSender, Delivery, EgressAttempt, Record, Seal, SealedBatch
 from moretta.core.usage import BATCH_RECORDS_MAX, UsageRecord
-from moretta.storage.database import Checkpoint, no_checkpoint, open_database, open_hub_database
+from moretta.storage.database import open_database, open_hub_database
 from moretta.storage.egress import EgressStore
 from moretta.storage.hub import HubStore
 from moretta.storage.outbox import OutboxStore

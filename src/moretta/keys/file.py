@@ -10,10 +10,11 @@ Nothing is cached: each call looks at the folder, so that what another process r
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import KeyDestroyed, KeyRejected, KeyUnusable
 from moretta.keys.private_files import (
     folder_lock,
@@ -32,14 +33,7 @@ from moretta.keys.wrapped import (
     wrap_under,
 )
 
-# Called with the name of each step of a write, before the next one: tests stop the process there.
-Checkpoint = Callable[[str], None]
-
 _NAME = re.compile(r"(?P<number>[0-9]{6,12})-(?P<random>[0-9a-f]{16})\.(?P<kind>key|destroyed)")
-
-
-def no_checkpoint(_step: str) -> None:
-    """What a checkpoint does outside tests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,17 @@ import os
 import re
 import secrets
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from moretta.core.checkpoints import Checkpoint
 from moretta.core.errors import KeyDestroyed, KeyRejected, KeyUnusable
 from moretta.core.key_service import GALLERY_KEY_CONTEXT, KeyService
 from moretta.core.protection import Scheme
-
-# Called with the name of each step of a write, before the next one: tests stop the process there.
-Checkpoint = Callable[[str], None]
 
 _MAGIC = b"MGK1"
 _LENGTH = struct.Struct(">I")

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.errors import KeyDestroyed, KeyRejected, ProbeRejected, RequestInvalid, ScopeMissing
 from moretta.core.key_service import KeyService, StoredReference
 from moretta.core.protection import Opened, OpenTerms, ProtectionTerms, Scheme, SealedScores
 from moretta.protection.gallery_key_files import (
-    Checkpoint,
     Facts,
     GalleryKeyFiles,
     StoredKey,
@@ -47,10 +47,6 @@ _log = logging.getLogger(__name__)
 
 NewGalleryKey = Callable[[Scheme, int, bytes], GalleryKey]
 LoadGalleryKey = Callable[[Scheme, bytes], GalleryKey]
-
-
-def _no_checkpoint(_step: str) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ class LocalKeyHolder:
         reveals_per_minute: int = REVEALS_PER_MINUTE,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
-        checkpoint: Checkpoint = _no_checkpoint,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._files = GalleryKeyFiles(folder, checkpoint)
         self._service = key_service

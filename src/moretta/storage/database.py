@@ -10,7 +10,7 @@ That is why no transaction needs to be repeated: neither fails for having run be
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from moretta.core.checkpoints import Checkpoint
 from moretta.core.errors import StorageUnusable
 from moretta.storage.postgresql import (
     lock_until_commit,
@@ -29,15 +30,9 @@ from moretta.storage.postgresql import (
 from moretta.storage.sqlite import empty_log, file_lock, lock_path, require_wal, sqlite_engine, sqlite_told
 from moretta.storage.versions import HUB, SERVICE, Schema, bring_up_to_date, is_up_to_date
 
-Checkpoint = Callable[[str], None]
-
 _WHOLE_DATABASE = "write"
 # A reader holds the log for as long as a statement or a search takes: a second is a long time for one.
 _EMPTYING_ATTEMPTS, _EMPTYING_PAUSE_S = 20, 0.05
-
-
-def no_checkpoint(_: str) -> None:
-    """Do nothing at a named step; tests pass a function that ends the process there."""
 
 
 def open_database(where: Path | str) -> Engine:

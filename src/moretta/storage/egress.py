@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine, func, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import EgressAttempt
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing
+from moretta.storage.database import between_checkpoints, reading, writing
 from moretta.storage.schema import egress_attempts, egress_bytes, egress_writes
 from moretta.storage.upsert import insert_into
 

@@ -2,11 +2,12 @@
 
 from sqlalchemy import Connection, Engine, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.errors import NotFound, UsageRejected
 from moretta.core.metering import HubCount
 from moretta.core.usage import UsageBatch, UsageRecord
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing
+from moretta.storage.database import reading, writing
 from moretta.storage.schema import hub_batches, hub_companies, hub_counts, hub_signing_keys, hub_tokens
 from moretta.storage.upsert import insert_into
 

@@ -4,10 +4,11 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.metering import Seal, SealedBatch
 from moretta.core.usage import BATCH_RECORDS_MAX, UsageRecord
-from moretta.storage.database import Checkpoint, between_checkpoints, exclusive, no_checkpoint, reading, writing
+from moretta.storage.database import between_checkpoints, exclusive, reading, writing
 from moretta.storage.schema import usage_batches, usage_records
 
 

@@ -2,9 +2,10 @@
 
 from sqlalchemy import Engine, func, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.metering import UsageCount
 from moretta.core.usage import UsageRecord, record_fields
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing
+from moretta.storage.database import between_checkpoints, reading, writing
 from moretta.storage.schema import usage_by_key, usage_records
 from moretta.storage.upsert import insert_into
 

@@ -3,9 +3,9 @@
 import fcntl
 import mmap
 import os
-from collections.abc import Callable
 from pathlib import Path
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.metering import Delivery, Record, SealedBatch
 
 _FILE_MODE = 0o600
@@ -17,7 +17,7 @@ class FileSender:
     channel = "file"
     address = ""
 
-    def __init__(self, path: Path, checkpoint: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint) -> None:
         self._path = path
         self._checkpoint = checkpoint
 

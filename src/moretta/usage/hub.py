@@ -1,8 +1,8 @@
 """The vendor's side: issue company ids and keys, keep each batch once, show counts. It knows no name and no content."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import NotAuthenticated, UsageRejected
 from moretta.core.keys import HUB_TOKEN_PREFIX, hash_secret, new_bearer_token, parse_bearer_token, secret_matches
 from moretta.core.metering import HubCount, HubLedger
@@ -22,7 +22,7 @@ class IssuedCompany:
 class Hub:
     """What the hub does, whatever door it is reached by. Safe to share between threads."""
 
-    def __init__(self, ledger: HubLedger, checkpoint: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, ledger: HubLedger, checkpoint: Checkpoint = no_checkpoint) -> None:
         self._ledger = ledger
         self._checkpoint = checkpoint
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import RequestInvalid
 from moretta.core.metering import Delivery, Record, SealedBatch
 from moretta.usage.envelope import acknowledgement
@@ -42,7 +43,7 @@ class HubSender:
         *,
         ca_file: Path | None = None,
         timeout_s: float = TIMEOUT_S,
-        checkpoint: Callable[[str], None] = lambda _: None,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         """Take the hub's base URL, such as `https://hub.example`.
 
@@ -154,7 +155,7 @@ class _WatchedBackend(httpcore.NetworkBackend):
         inner: httpcore.NetworkBackend,
         record: Record,
         deadline: float,
-        checkpoint: Callable[[str], None] = lambda _: None,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._inner = inner
         self._record = record

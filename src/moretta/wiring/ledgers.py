@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, utc_now
 from moretta.core.key_service import KeyService
 from moretta.keys.signing import WrappedSigningKeys, is_signed_by, rewrap_signing_keys
 from moretta.ledger.log import SignedLog
-from moretta.storage.database import Checkpoint, no_checkpoint
 from moretta.storage.ledger.audit import SqlAuditStore
 from moretta.storage.ledger.signing_keys import SqlSigningKeyStore
 from moretta.storage.ledger.store import SqlLedger

@@ -17,17 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import Conflict, NodeUnavailable, RequestInvalid, StorageUnusable
 from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Rows
 from moretta.protection.shares.ring import Ring16
 from moretta.protection.shares.store import (
-    Checkpoint,
     ShareStore,
     State,
     View,
     deleted,
-    no_checkpoint,
     sweep,
     sync_folder,
 )

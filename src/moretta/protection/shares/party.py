@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import NodeUnavailable, ProbeRejected, RegionRefused, RequestInvalid
 from moretta.core.gallery import GallerySpec
 from moretta.core.protection import Mask, Rows
@@ -25,7 +26,7 @@ from moretta.protection.shares.restore import copied, held_elsewhere, restored
 from moretta.protection.shares.ring import Ring16, threshold_integer
 from moretta.protection.shares.sealing import Kind, SharePair, opened_shares
 from moretta.protection.shares.session import GIVE_UP, ROUND, Peer, Switchboard
-from moretta.protection.shares.store import GONE, Checkpoint, View, no_checkpoint
+from moretta.protection.shares.store import GONE, View
 
 SERVICE_ROLE = "serve"
 

@@ -14,19 +14,19 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import StorageUnusable
 from moretta.core.protection import Rows
 from moretta.protection.shares.kernel import check_values
 from moretta.protection.shares.ring import Ring16
 
-Checkpoint = Callable[[str], None]
 Slots = npt.NDArray[np.int64]
 
 GONE = 0xFFFFFFFF
@@ -38,10 +38,6 @@ _MASK = 2**64 - 1
 _WORD, _ROW = 2, 4
 # Rows by which files grow: 4 MB at d = 128, and sparse until they are written.
 _STEP = 1 << 14
-
-
-def no_checkpoint(_: str) -> None:
-    """Do nothing at a named step; tests pass a function that raises or ends the process there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.consent import Challenge, Consent, ConsentState, Notice
 from moretta.core.consent_store import ConsentEvent, EndedConsent, NewConsent
 from moretta.core.errors import Conflict, ConsentWithdrawn, NotFound, PersonErased
@@ -21,7 +22,7 @@ from moretta.core.recognition import CollectionState, Person
 from moretta.storage import ledger
 from moretta.storage.consents import challenges, notices, rows
 from moretta.storage.consents.sealed import seal_details
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.recognition.collections import find_collection, lock_collection
 from moretta.storage.recognition.persons import absent_person, find_person, keep_person
 from moretta.storage.recognition.sealed import OpenedKeys, seal_profile

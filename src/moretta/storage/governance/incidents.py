@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import to_second
 from moretta.core.errors import Conflict, NotFound
 from moretta.core.incidents import Affected, AffectedQuery, Incident
 from moretta.core.ledger import LogEntry
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.governance.rows import incident_record, to_incident
 from moretta.storage.schema import collections, erased_persons, persons
 from moretta.storage.tables_governance import incidents

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, Engine, Select, exists, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, from_second, to_second, utc_now
 from moretta.core.errors import Conflict, NotFound
 from moretta.core.key_service import SubjectCipher
@@ -17,7 +18,7 @@ from moretta.core.ledger import LogEntry
 from moretta.core.recognition import PersonState
 from moretta.core.retention import Deadlines, Hold, OverdueFace, RetentionRule, RetentionRun
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.governance import overdue
 from moretta.storage.governance.rows import AnyRow, hold_values, rule_values, seal_words, to_hold, to_rule
 from moretta.storage.ledger.comparing import note_comparable

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, select
 
 from moretta.core.audit import SearchAbout, SearchRecord, require_search_id
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import NotFound
 from moretta.core.ledger import LogEntry
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.ledger.appending import append
 from moretta.storage.ledger.comparing import find_about, find_search, keep_search, lock_named
 from moretta.storage.recognition.persons import absent_person

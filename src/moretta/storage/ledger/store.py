@@ -9,11 +9,12 @@ from itertools import count
 
 from sqlalchemy import Connection, Engine, Row, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import LogBroken, NotFound
 from moretta.core.ledger import ConsistencyProof, InclusionProof, LogEntry
 from moretta.core.ledger_store import LogHead, StoredCheckpoint, StoredLeaf
 from moretta.core.merkle import Node, consistency_hashes, inclusion_hashes
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.ledger.appending import WrittenEntry, append_written, read_head, written
 from moretta.storage.ledger.grouping import GroupedAppend
 from moretta.storage.ledger.nodes import edge_at, node_reader, stored_bytes

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.gallery import GalleryDelta, SegmentInfo
 from moretta.core.key_service import SubjectCipher
@@ -16,11 +17,9 @@ from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Collection, FaceRecord, Person
 from moretta.core.recognition_store import NewFace, PackedSegment, Unfinished
 from moretta.storage.database import (
-    Checkpoint,
     between_checkpoints,
     exclusive,
     forget_deleted,
-    no_checkpoint,
     reading,
     writing_rows,
 )

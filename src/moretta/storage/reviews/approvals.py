@@ -9,12 +9,13 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, Row, select
 
 from moretta.core.approvals import Approval
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import from_second, to_second
 from moretta.core.errors import Conflict, NotFound
 from moretta.core.ledger import LogEntry
 from moretta.core.purposes import Action
 from moretta.storage import ledger
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.reviews.policies import policy_held
 from moretta.storage.tables_review import approvals
 

@@ -11,15 +11,14 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.errors import RequestInvalid, ReviewClosed, SameReviewer
 from moretta.core.ledger import LogEntry
 from moretta.core.review import Proposal, ReviewState, Vote, outcome
 from moretta.storage import ledger
 from moretta.storage.database import (
-    Checkpoint,
     between_checkpoints,
     forget_deleted,
-    no_checkpoint,
     reading,
     writing_rows,
 )

@@ -14,10 +14,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, or_, select
 
 from moretta.core.callbacks import Claim, DeliveryCounts, Receiver
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import to_second
 from moretta.core.ledger import LogEntry
 from moretta.core.rights import NoticeEvent
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.tables_rights import rights_deliveries, rights_notices
 from moretta.storage.upsert import insert_into

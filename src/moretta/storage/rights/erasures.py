@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import from_second
 from moretta.core.erasure import BytesSearched, Erasure, ErasureStep, KeptTemplate, PersonHoldings, StoredCertificate
 from moretta.core.errors import NotFound
@@ -18,10 +19,8 @@ from moretta.core.ledger import LogEntry
 from moretta.core.recognition import Person, PersonState
 from moretta.storage.byte_search import search_files
 from moretta.storage.database import (
-    Checkpoint,
     between_checkpoints,
     is_postgresql,
-    no_checkpoint,
     overwritten,
     reading,
     writing_rows,

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Row, Select, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import from_second, to_second
 from moretta.core.errors import Conflict, NotFound, PersonErased
 from moretta.core.key_service import SubjectCipher
@@ -24,7 +25,7 @@ from moretta.core.rights import (
     RightsNotice,
     RightsRequest,
 )
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.recognition.persons import absent_person, find_person
 from moretta.storage.recognition.sealed import OpenedKeys

@@ -10,10 +10,11 @@ from datetime import date
 from sqlalchemy import Connection, Engine, Row, select
 
 from moretta.core.accounting import spent
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, to_second, utc_now
 from moretta.core.errors import BudgetExhausted, RequestInvalid
 from moretta.core.statistics import Charge, DayBudget
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing_rows
+from moretta.storage.database import reading, writing_rows
 from moretta.storage.tables_statistics import privacy_budgets, privacy_charges
 from moretta.storage.upsert import insert_into
 

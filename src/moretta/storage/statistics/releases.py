@@ -9,9 +9,10 @@ from datetime import date, datetime
 
 from sqlalchemy import Engine, Row, func, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import from_second, to_second
 from moretta.core.statistics import Alarm, AlarmKind, LiveFigures, Measure, Release, ReleasedTable, Table
-from moretta.storage.database import Checkpoint, no_checkpoint, reading, writing, writing_rows
+from moretta.storage.database import reading, writing, writing_rows
 from moretta.storage.tables_statistics import statistics_alarms, statistics_live, statistics_releases
 from moretta.storage.upsert import insert_into
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import from_second, to_second
 from moretta.core.errors import CodeUsed, NotFound, RateLimited
 from moretta.core.ledger import LogEntry
 from moretta.core.subject_access import LINKS_PER_DAY, SESSION_IDLE, SESSION_LIFE, SubjectLink, SubjectSession
-from moretta.storage.database import Checkpoint, between_checkpoints, no_checkpoint, reading, writing_rows
+from moretta.storage.database import between_checkpoints, reading, writing_rows
 from moretta.storage.ledger import append
 from moretta.storage.recognition.persons import absent_person
 from moretta.storage.schema import persons

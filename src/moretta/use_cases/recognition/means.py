@@ -12,6 +12,7 @@ from typing import Protocol
 from moretta.core.approvals import ApprovalStore
 from moretta.core.audit import AuditStore
 from moretta.core.callbacks import DeliveryStore
+from moretta.core.checkpoints import Checkpoint, no_checkpoint
 from moretta.core.clock import Clock, utc_now
 from moretta.core.consent_store import ConsentStore
 from moretta.core.erasure import ErasureStore
@@ -31,12 +32,6 @@ from moretta.core.signing import SigningKeys
 from moretta.core.subject_access import SubjectAccessStore
 from moretta.use_cases.guard import Guard
 from moretta.use_cases.recognition.brakes import Brakes
-
-Checkpoint = Callable[[str], None]
-
-
-def no_checkpoint(_: str) -> None:
-    """Do nothing at a named step; tests pass a function that ends the process there."""
 
 
 @dataclass(frozen=True, slots=True)
