@@ -13,15 +13,17 @@ from moretta.core.policy import Action
 from moretta.core.site import Site
 from moretta.settings import Settings
 from moretta.use_cases.guard import require_action
+from moretta.wiring.own_keys import opened_ledger
 from moretta.wiring.policy import policy_in_force
 from moretta.wiring.service import opened
 from moretta.wiring.site_file import plain_site, read_site
 from moretta.wiring.statistics import stores_of
 from moretta.wiring.streams.addresses import note_addresses
 from moretta.wiring.streams.process import camera_terms, watch_terms
+from moretta.wiring.streams.receipts import signed_receipt
 from moretta.wiring.streams.watching import Listener, Watching
 
-__all__ = ["Listener", "WatchTarget", "Watcher", "watch_target"]
+__all__ = ["Listener", "WatchTarget", "Watcher", "signed_watch_receipt", "watch_target"]
 
 # How often a folder is looked at again that goes on to be filled.
 FOLDER_AGAIN_S = 5.0
@@ -49,6 +51,17 @@ def watch_target(
         return WatchTarget(plain_site(name, list(given)), given)
     found = read_site(site_file)
     return WatchTarget(found.site, {**found.sources, **given})
+
+
+def signed_watch_receipt(receipt: WatchReceipt, settings: Settings | None = None) -> bytes:
+    """What a watching process said of itself as a JSON document that is signed by this deployment's default region; `moretta
+    verify` checks it.
+
+    Raises:
+        KeyUnusable, NodeUnavailable, StorageUnusable: the region's keys or database cannot be used.
+    """
+    with opened_ledger(settings or Settings()) as ledger:
+        return signed_receipt(receipt, ledger.signing.signer())
 
 
 class Watcher:

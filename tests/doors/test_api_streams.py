@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,17 @@ from api_fakes import COMPANY, OTHER_COMPANY, House, is_problem
 from sqlalchemy import Engine
 
 from moretta.api.app import create_app
+from moretta.core.cameras import WatchReceipt
 from moretta.core.keys import Scope
+from moretta.keys.signing import SeedSigner
 from moretta.settings import Settings
 from moretta.storage.database import open_database
+from moretta.storage.statistics.streams import SqlStreamStore
 from moretta.storage.usage import UsageStore
 from moretta.usage.meter import UsageMeter
+from moretta.wiring.streams.receipts import signed_receipt
 from moretta.wiring.streams.streams import Streams
+from moretta.wiring.watching.wire import adapter
 
 SECRET = "s3cr3t"
 SOURCE = f"rtsp://user:{SECRET}@10.9.8.7:554/{SECRET}"
@@ -114,6 +120,24 @@ def test_a_stream_under_the_name_of_a_made_up_site_is_refused(house: House, toke
 def test_what_the_settings_allow_may_be_named(house: House, token: str) -> None:
     for source in (SOURCE, "http://[::1]:80/x", "a.mp4", "./"):
         assert house.call("POST", "/v1/streams", token=token, json=site(source)).status_code == 201
+
+
+def test_a_receipt_is_handed_out_as_it_was_signed_and_not_before(house: House, token: str, engine: Engine) -> None:
+    made = house.call("POST", "/v1/streams", token=token, json=site(SOURCE))
+    where = f"{made.headers['location']}/receipt"
+    assert is_problem(house.call("GET", where, token=token), 404, "not_found")
+    store = SqlStreamStore(engine)
+    receipt = WatchReceipt("shop", "ws_1", datetime(2026, 11, 25, 12, tzinfo=UTC), (), False)
+    unsigned, signed = adapter(WatchReceipt).dump_json(receipt), signed_receipt(receipt, SeedSigner(b"s" * 32))
+    store.note_receipt(COMPANY, made.json()["id"], unsigned.decode())
+    assert is_problem(house.call("GET", where, token=token), 404, "not_found")
+    store.note_receipt(COMPANY, made.json()["id"], signed.decode())
+    assert house.call("GET", where, token=token).content == signed
+    # What is shown of the stream is read from the same document.
+    shown = house.call("GET", made.headers["location"], token=token).json()["receipt"]
+    assert (shown["session"], shown["recognises"]) == ("ws_1", False)
+    others = house.keys.create(OTHER_COMPANY, [Scope.STREAMS_MANAGE]).token
+    assert house.call("GET", where, token=others).status_code == 404
 
 
 def test_another_company_sees_and_moves_nothing(house: House, token: str) -> None:

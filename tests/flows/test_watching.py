@@ -160,6 +160,8 @@ def test_ctrl_c_ends_in_order_and_releases_the_bucket_under_way(models_dir: Path
             site,
             "--camera",
             f"door={server.url}",
+            "--receipt",
+            tmp_path / "receipt.json",
             "--json",
             tmp_path / "out",
             stdout=subprocess.PIPE,
@@ -175,6 +177,9 @@ def test_ctrl_c_ends_in_order_and_releases_the_bucket_under_way(models_dir: Path
     events = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     releases = [event["release"] for event in events if "release" in event]
     assert [one["site"] for one in releases] == ["shop"]
+    told = place.moretta("verify", tmp_path / "receipt.json").stdout.decode()
+    session = next(event["receipt"]["session"] for event in events if "receipt" in event)
+    assert told.startswith("holds: moretta.watch-receipt.v1") and f"session {session} of site shop" in told
     place_of = events[-1]["cameras"][0]["place"]
     assert place_of == f"http://127.0.0.1:{server.port}"
     listed = place.moretta("egress").stdout.decode()

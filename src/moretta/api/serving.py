@@ -60,7 +60,8 @@ def serving(settings: Settings, on_report: Callable[[str], None] = lambda _: Non
             loop.start()
         try:
             with opened_means(settings, deployment.engine, executor.faces, replicate=True) as means:
-                streams = Streams(settings, deployment.engine, deployment.meter)
+                signer = means.region(None).signing.signer
+                streams = Streams(settings, deployment.engine, deployment.meter, signer=signer)
                 services = _services(settings, deployment, executor, means, streams)
                 callbacks = callbacks_over(means, settings, deployment.engine, deployment.company_id)
                 keeping = Housekeeping({**_chores(services), "drill": drills_of(means, settings)})

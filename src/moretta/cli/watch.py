@@ -9,14 +9,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from moretta.cli.outputs import check_output, write_output
 from moretta.cli.watch_view import JsonLines, LiveView, PlainLines, View
+from moretta.core.cameras import WatchReceipt
 from moretta.core.errors import RequestInvalid
-from moretta.sdk_watching import Watcher, watch_target
+from moretta.sdk_watching import Listener, Watcher, signed_watch_receipt, watch_target
 
 _STDOUT = "-"
 _FOR = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
@@ -47,6 +50,13 @@ For = Annotated[str | None, typer.Option("--for", help="Stop after a time such a
 PurposeOption = Annotated[
     str | None, typer.Option("--purpose", help="The policy's purpose that this serves.", show_default=False)
 ]
+Receipt = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write what the watching process says of itself, signed, to this file; `moretta verify` checks it.",
+        show_default=False,
+    ),
+]
 Json = Annotated[
     str | None,
     typer.Option(
@@ -65,15 +75,30 @@ def watch(
     follow: Follow = False,
     for_: For = None,
     purpose: PurposeOption = None,
+    receipt: Receipt = None,
     json_out: Json = None,
 ) -> None:
     """Count people before cameras without recognising anybody: only figures with noise leave memory."""
     limit_s = None if for_ is None else duration_s(for_)
     target = watch_target(_named(sources or [], camera or []), site, name)
+    check_output(receipt)
     with _view(json_out) as view:
-        watcher = Watcher(target, view.listener, fast=fast, rate=rate, follow=follow, purpose=purpose, door="cli:watch")
+        listener = _signing(view.listener, receipt)
+        watcher = Watcher(target, listener, fast=fast, rate=rate, follow=follow, purpose=purpose, door="cli:watch")
         with _ending(watcher, limit_s), view.showing(watcher, target.site):
             watcher.run()
+
+
+def _signing(listener: Listener, receipt: Path | None) -> Listener:
+    """`listener`, and each session's receipt goes into that file, the last one's over those before."""
+    if receipt is None:
+        return listener
+
+    def begun(found: WatchReceipt) -> None:
+        write_output(receipt, signed_watch_receipt(found))
+        listener.begun(found)
+
+    return replace(listener, begun=begun)
 
 
 def duration_s(text: str) -> float:

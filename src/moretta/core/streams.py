@@ -76,5 +76,9 @@ class StreamDesk(Protocol):
     def stop(self, company_id: str, stream_id: str) -> Stream:
         """Stop watching it, in order: the bucket under way is released. Raises `NotFound`."""
 
+    def signed_receipt(self, company_id: str, stream_id: str) -> bytes:
+        """What the watching process of its last session said of itself, as a signed document. Raises `NotFound`: no such stream,
+        or none that has begun and was signed."""
+
     def remove(self, company_id: str, stream_id: str) -> None:
         """Stop and forget it; what it released stays. Raises `NotFound`."""

@@ -30,6 +30,7 @@ from moretta.ledger.retention_reports import verify_retention_report
 from moretta.ledger.witness import EVIDENCE_TYPE, verify_evidence
 from moretta.use_cases.rights.notices import NOTICE_JWS_TYPE, verify_notice
 from moretta.wiring.consent_receipts import receipt_verifier
+from moretta.wiring.streams.receipts import WATCH_RECEIPT_TYPE, verify_watch_receipt
 
 # Under a document's `type` (JSON, manifests) or `typ` (JWS).
 VERIFIERS: Mapping[str, DocumentVerifier] = {
@@ -42,6 +43,7 @@ VERIFIERS: Mapping[str, DocumentVerifier] = {
     RECEIPT_TYPE: receipt_verifier(),
     JWS_TYPE: receipt_verifier(),
     NOTICE_JWS_TYPE: verify_notice,
+    WATCH_RECEIPT_TYPE: verify_watch_receipt,
 }
 
 # Base64 of a bare key has `+` too, but never a hash of eight digits between two of them and 33 bytes after.

@@ -70,6 +70,20 @@ def _add_keeping(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guar
         found = await anyio.to_thread.run_sync(streams.stream, key.company_id, stream_id, limiter=desk.inline)
         return json_response(StreamView, stream_view(found))
 
+    @app.get(
+        f"{STREAMS}/{{stream_id}}/receipt",
+        operation_id="getStreamReceipt",
+        tags=["statistics"],
+        summary="What the watching process said of itself before the first picture: signed JSON that anybody can check offline",
+        responses={
+            200: {"description": "The receipt", "content": {"application/json": {"schema": {"type": "object"}}}},
+            **problems(*PEOPLE),
+        },
+    )
+    async def get_receipt(key: Annotated[ApiKeyInfo, Depends(may_manage)], stream_id: StreamId) -> Response:
+        found = await anyio.to_thread.run_sync(streams.signed_receipt, key.company_id, stream_id, limiter=desk.inline)
+        return Response(found, media_type="application/json")
+
     @app.delete(
         f"{STREAMS}/{{stream_id}}",
         operation_id="deleteStream",

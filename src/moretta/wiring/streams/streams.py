@@ -6,9 +6,10 @@ After a restart every stream is there, stopped; starting it needs its sources ag
 """
 
 import contextlib
+import json
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from pydantic import TypeAdapter
@@ -16,8 +17,9 @@ from sqlalchemy import Engine
 
 from moretta.core.cameras import CameraSource, WatchReceipt, parse_source
 from moretta.core.clock import Clock, utc_now
-from moretta.core.errors import Conflict, MorettaError, RateLimited, RequestInvalid
+from moretta.core.errors import Conflict, MorettaError, NotFound, RateLimited, RequestInvalid
 from moretta.core.policy import Action
+from moretta.core.signing import Signer
 from moretta.core.site import Site
 from moretta.core.streams import Stream, StreamState
 from moretta.settings import Settings
@@ -29,6 +31,7 @@ from moretta.wiring.statistics import stores_of
 from moretta.wiring.streams.addresses import note_addresses
 from moretta.wiring.streams.allowed import require_allowed
 from moretta.wiring.streams.process import camera_terms, watch_terms
+from moretta.wiring.streams.receipts import signed_receipt
 from moretta.wiring.streams.watching import Listener, Watching, require_real
 
 ENDPOINT = "/v1/streams"
@@ -66,10 +69,22 @@ class _Running:
 
 
 class Streams:
-    """All streams of a deployment. Safe for threads; close it before the engine."""
+    """All streams of a deployment. Safe for threads; close it before the engine.
 
-    def __init__(self, settings: Settings, engine: Engine, meter: UsageMeter, clock: Clock = utc_now) -> None:
+    Args:
+        signer: what signs the receipt of each session; None: receipts are kept without a signature.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        meter: UsageMeter,
+        clock: Clock = utc_now,
+        signer: Callable[[], Signer] | None = None,
+    ) -> None:
         self._settings, self._engine, self._meter, self._clock = settings, engine, meter, clock
+        self._signer = signer
         self._store = SqlStreamStore(engine)
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str], _Running] = {}
@@ -156,6 +171,13 @@ class Streams:
             running.thread.join(_FAREWELL_S)
         return self._stream(company_id, stored)
 
+    def signed_receipt(self, company_id: str, stream_id: str) -> bytes:
+        """The receipt of its last session as a signed document. Raises `NotFound` where there is none."""
+        kept = self._store.stream(company_id, stream_id).receipt
+        if kept is None or "signature" not in json.loads(kept):
+            raise NotFound("expected a stream that was started and whose receipt was signed; start it")
+        return kept.encode()
+
     def remove(self, company_id: str, stream_id: str) -> None:
         """Stop and forget it; what it released stays. Raises `NotFound`."""
         self.stop(company_id, stream_id)
@@ -181,7 +203,12 @@ class Streams:
         def begun(receipt: WatchReceipt) -> None:
             if running.state is StreamState.STARTING:
                 running.state = StreamState.WATCHING
-            self._store.note_receipt(company_id, stored.stream_id, _receipts().dump_json(receipt).decode())
+            try:
+                kept = self._told(receipt)
+            except MorettaError as error:
+                # It is watched all the same: what the signature is for is looked at later, and its absence is told.
+                kept, running.trouble = _receipts().dump_json(receipt), f"the receipt was not signed: {error.detail}"
+            self._store.note_receipt(company_id, stored.stream_id, kept.decode())
 
         def told(error: MorettaError) -> None:
             running.trouble = error.detail
@@ -196,6 +223,9 @@ class Streams:
         )
         running = _Running(watching)
         return running
+
+    def _told(self, receipt: WatchReceipt) -> bytes:
+        return _receipts().dump_json(receipt) if self._signer is None else signed_receipt(receipt, self._signer())
 
     def _checked(self, site: Site, sources: Mapping[str, str]) -> dict[str, CameraSource]:
         if not set(sources) <= {view.camera for view in site.views}:
