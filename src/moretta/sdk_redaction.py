@@ -18,6 +18,7 @@ from moretta.sdk import Source, media_held
 from moretta.sdk_worker import Worker
 from moretta.settings import Settings
 from moretta.use_cases.redaction.persons import ChosenPersons, chosen_persons, request_for, told
+from moretta.wiring.requests import Duty
 
 if TYPE_CHECKING:
     from moretta.core.recognition import Person
@@ -55,7 +56,8 @@ class Redactor:
     ) -> None:
         self._method, self._sound = parse_method(method), parse_sound(sound)
         self._settings = settings or (Settings() if recogniser is None else recogniser.settings)
-        self._worker = Worker(self._settings, executor, door)
+        duty = Duty.AVATARS if self._method is Method.AVATAR else Duty.COVERS
+        self._worker = Worker(self._settings, executor, door, duty)
         self._recogniser = recogniser
 
     def redact(

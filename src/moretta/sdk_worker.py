@@ -5,6 +5,7 @@ Belongs here: the life that they have in common. Does not belong here: what a wo
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from moretta.core.errors import NOT_PROCESSED, Cancelled, MorettaError
@@ -12,9 +13,13 @@ from moretta.core.features import FeatureExecutor
 from moretta.core.ports import Executor
 from moretta.core.redaction import RedactionExecutor
 from moretta.settings import Settings
+from moretta.wiring.requests import Duty
 
 if TYPE_CHECKING:
     from moretta.wiring.executor import PoolExecutor
+
+# Loaded while the process loads its models, and not after its work.
+_COUNTING = "moretta.wiring.service"
 
 Given = TypeVar("Given", Executor, FeatureExecutor, RedactionExecutor)
 
@@ -26,10 +31,11 @@ class Worker(Generic[Given]):
         settings: how it is confined, and where usage is counted.
         executor: instead of a process of its own; closed as that would be.
         door: as which usage is counted.
+        duty: what the process is started for.
     """
 
-    def __init__(self, settings: Settings, executor: Given | None, door: str) -> None:
-        self._settings, self._door = settings, door
+    def __init__(self, settings: Settings, executor: Given | None, door: str, duty: Duty = Duty.ALL) -> None:
+        self._settings, self._door, self._duty = settings, door, duty
         self._executor: Given | PoolExecutor | None = executor
 
     @property
@@ -42,7 +48,8 @@ class Worker(Generic[Given]):
         if self._executor is None:
             from moretta.wiring.executor import start_executor
 
-            self._executor = start_executor(self._settings, workers=1)
+            self._executor = start_executor(self._settings, workers=1, duty=self._duty)
+            import_module(_COUNTING)
         return self._executor
 
     @contextmanager

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def test_a_leak_leaves_no_file_where_none_may_be(settings: Settings, clip: bytes
         def redact(self, media_fd: int, request: RedactionRequest, on_progress: object = None) -> tuple[Redaction, int]:
             fd = os.memfd_create("output")
             os.write(fd, b"abc")
-            report = LeakReport(10, 10, 2, 80.0)
+            report = LeakReport(10, 10, 10, 2, 80.0)
             return Redaction(request.method, 1, 1, 10, 0.4, SoundTreatment.KEEP, "mp4", 3, (), report), fd
 
         def close(self) -> None:
@@ -201,8 +202,11 @@ def test_a_command_that_is_killed_leaves_nothing(settings: Settings, clip: bytes
         env=_environment(settings),
     )
     try:
+        while not any(path.read_text() for path in Path(f"/proc/{running.pid}/task").glob("*/children")):
+            assert running.poll() is None
+            time.sleep(0.01)
         with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(3)
+            running.wait(0.5)
     finally:
         running.send_signal(signal.SIGKILL)
         running.wait()

@@ -46,8 +46,8 @@ class RedactionRequest:
 
     `check` runs the leak check on the output. `seed` chooses the avatars' looks, the noise of the other methods and how far a
     voice is moved; it is drawn anew for each request, never derived from a face. `follow_only` finds and follows the faces and
-    writes nothing: the tracks of the result can then be named in another request for the same media. `tracking`: how those tracks
-    were followed (see `ProbedTracks`); where the item's are followed in any other way, every face is hidden.
+    writes nothing: the tracks of the result can then be named in another request for the same media. `tracking`: how those
+    tracks were followed (see `ProbedTracks`); where the item's are followed in any other way, every face is hidden.
     """
 
     method: Method = Method.BLUR
@@ -145,7 +145,8 @@ class FaceFollower(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One face that the check found uncovered: `frame` index, `time_s`, `box` xyxy px of the output, and the detector's score."""
+    """One face that the check found uncovered: `frame` index, `time_s`, `box` xyxy px of the output, and the detector's
+    score."""
 
     frame: int
     time_s: float
@@ -157,15 +158,19 @@ class Leak:
 class LeakReport:
     """What re-detecting and attacking the output found.
 
-    `frames_with_faces` counts frames that held a face to hide; `leaks` are at most the first thousand, `frames_leaking` counts
+    The check looks at `frames_looked_at` of the output's `frames`: at all of a still, in a video at those that were not looked
+    at to find the faces; a frame between two looks counts as the look before it.
+
+    `frames_with_faces` held a face to hide; `leaks` are at most the first thousand, `frames_leaking` counts
     all; `longest_leak_ms` is the longest run of leaking frames. `reidentified` of `reidentification_trials` faces were ranked
     first in a gallery of `gallery_size` people, most of whom do not exist (chance is 1 in `gallery_size`), by the attack whose
-    success is the least likely by chance; `reversal_similarity` is the greatest mean cosine (original's embedding against that of
-    the output as it is, or undone) over the attacks tried, None where no face of the item was large enough. A clean report is
-    evidence, not proof, that nobody can be recognised.
+    success is the least likely by chance; `reversal_similarity` is the greatest mean cosine (original's embedding against that
+    of the output as it is, or undone) over the attacks tried, None where no face of the item was large enough. A clean report
+    is evidence, not proof, that nobody can be recognised.
     """
 
     frames: int
+    frames_looked_at: int
     frames_with_faces: int
     frames_leaking: int
     longest_leak_ms: float
@@ -183,7 +188,8 @@ class LeakReport:
 
 @dataclass(frozen=True, slots=True)
 class HiddenTrack:
-    """A face of the item: its track id, seconds of first and last appearance, frames hidden, and whether it was left visible."""
+    """A face of the item: its track id, seconds of first and last appearance, frames hidden, and whether it was left
+    visible."""
 
     track_id: TrackId
     first_time_s: float

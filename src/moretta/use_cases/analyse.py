@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from moretta.core.analysis import Analysis, AnalysisRequest, FaceReport, Feature, Notice, Progress, TrustReport, Voice
 from moretta.core.ports import MediaReader, OnProgress
+from moretta.core.prefetch import ahead
 from moretta.core.values import FaceSample, Floats, Frame, MediaKind, TrackId
 from moretta.use_cases.instruments import Instruments
-from moretta.use_cases.prefetch import ahead
 from moretta.use_cases.track_record import TrackRecord
 
 # A track not seen for this long is summarised and its meters are freed (the tracker itself forgets it sooner).

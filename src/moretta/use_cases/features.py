@@ -17,8 +17,8 @@ import numpy.typing as npt
 from moretta.core.analysis import ModelUse, Notice, Progress
 from moretta.core.features import AMPLITUDES_ONLY, EYES, NAMES, Detail, FeatureRequest, FeatureSet, FeatureTrack
 from moretta.core.ports import MediaReader, OnProgress, Tracker
+from moretta.core.prefetch import ahead
 from moretta.core.values import FaceSample, Frame, MediaKind, TrackedFace, TrackId
-from moretta.use_cases.prefetch import ahead
 
 Floats64 = npt.NDArray[np.float64]
 

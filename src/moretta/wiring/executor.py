@@ -20,10 +20,9 @@ from moretta.wiring.policy import policy_in_force, reads_expressions
 from moretta.wiring.recognising import PoolFaceReader
 from moretta.wiring.recognising_wire import parse_probed_tracks, probe_tracks_request_json
 from moretta.wiring.redacting_wire import parse_redaction, redaction_request_json
-from moretta.wiring.requests import RequestKind, tagged
+from moretta.wiring.requests import Duty, RequestKind, tagged
 from moretta.wiring.wire import not_a_result, parse_analysis, parse_progress, request_json
 
-_ENTRY_POINT = "moretta.wiring.worker:worker_handler"
 # What a worker must know; nothing else of the environment is inherited.
 # A picture that was saved at a low quality may need several times its bytes; a small file may need room for a container's index.
 _OUTPUT_TIMES, _OUTPUT_BYTES = 4, 16 * 2**20
@@ -110,10 +109,10 @@ def output_limit(media_bytes: int, most: int) -> int:
     return min(most, _OUTPUT_TIMES * media_bytes + _OUTPUT_BYTES)
 
 
-def start_executor(settings: Settings, *, workers: int | None = None) -> PoolExecutor:
-    """A running executor with the settings' workers, or another number of them."""
+def start_executor(settings: Settings, *, workers: int | None = None, duty: Duty = Duty.ALL) -> PoolExecutor:
+    """A running executor with the settings' workers, or another number of them, for everything or for one duty."""
     pool = WorkerPool(
-        _ENTRY_POINT,
+        duty,
         workers=workers or settings.workers,
         mode=Mode(settings.sandbox),
         memory_bytes=settings.worker_memory_mb * 2**20,

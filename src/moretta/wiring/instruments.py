@@ -26,18 +26,16 @@ from moretta.use_cases.instruments import Instruments
 from moretta.vision.antispoof import FaceAntiSpoofing
 from moretta.vision.attributes import AgeModel, ExpressionModel, GenderModel
 from moretta.vision.detect import CenterFaceDetector
-from moretta.vision.embed import CAREFUL_VIEWS, MobileFaceNetEmbedder
-from moretta.vision.landmarks import FaceMesh
-from moretta.vision.models import load
 from moretta.vision.models.store import file_sha256
 from moretta.vision.observe import observe
 from moretta.vision.pose import head_pose
 from moretta.vision.posture import BlazePosture
 from moretta.vision.quality import face_quality
 from moretta.vision.rewrite import rewritten
-from moretta.vision.sessions import LiteRtSession, OnnxSession, open_session
+from moretta.vision.sessions import OnnxSession
 from moretta.vision.track import FaceTracker
 from moretta.wiring.embedders import own_embedders
+from moretta.wiring.face_workshop import FaceWorkshop
 
 # A still may show a crowd; a video is followed face by face, and each one costs time in every frame.
 MAX_FACES_STILL = 100
@@ -78,7 +76,7 @@ class _Narrowed:
         return self.cue.start()
 
 
-class Workshop:
+class Workshop(FaceWorkshop):
     """All models loaded once; hands out the instruments of one request.
 
     Raises:
@@ -86,15 +84,8 @@ class Workshop:
     """
 
     def __init__(self, models_dir: Path, *, allow_expression: bool = False) -> None:
-        self._models_dir = models_dir
-        self._used: dict[str, ModelUse] = {}
-        self._detector = self._open("centerface")
-        self._mesh = FaceMesh(self._open("face-landmark"), self._open("iris-landmark"))
-        embedding = load("mobilefacenet", models_dir)
-        network = self._open("mobilefacenet")
-        self._embedder = MobileFaceNetEmbedder(network, embedding.sha256)
-        recognising = MobileFaceNetEmbedder(network, embedding.sha256, CAREFUL_VIEWS)
-        self._embedders: dict[str, FaceEmbedder] = {recognising.model_id: recognising}
+        super().__init__(models_dir)
+        self._embedders: dict[str, FaceEmbedder] = {self._careful_embedder.model_id: self._careful_embedder}
         self._embedders |= own_embedders(models_dir)
         self._spoof = FaceAntiSpoofing(self._open("face-antispoofing"))
         weights = blending_weights()
@@ -111,11 +102,6 @@ class Workshop:
         self._cues = standard_cues(self._embedder, self._spoof, self._blending)
         self._fusion = CalibratedFusion()
         self._counted = {kind: self._fusion.counted(kind) | {conditions.NAME} for kind in MediaKind}
-
-    def _open(self, name: str) -> OnnxSession | LiteRtSession:
-        model = load(name, self._models_dir)
-        self._used[name] = ModelUse(model.name, model.sha256)
-        return open_session(model.path)
 
     def instruments(self, request: AnalysisRequest) -> Instruments:
         """The instruments for `request`."""
@@ -157,14 +143,6 @@ class Workshop:
             photo_of=rewritten,
         )
 
-    def face_detector(self, score_threshold: float, long_side: int) -> CenterFaceDetector:
-        """A face detector of that threshold and input size; it may be used by two threads at once."""
-        return CenterFaceDetector(self._detector, score_threshold, long_side)
-
-    def mesh_of_face(self, pixels: Pixels, face: Face) -> Mesh:
-        """The mesh of `face` with its irises."""
-        return self._mesh.fit(pixels, face)
-
     def embedder(self, model_id: str) -> FaceEmbedder:
         """The embedder of that id. Raises `ModelMismatch` where this worker has not loaded it."""
         found = self._embedders.get(model_id)
@@ -174,11 +152,6 @@ class Workshop:
                 "or re-enrol the collection under a present model"
             )
         return found
-
-    @property
-    def quick_embedder(self) -> FaceEmbedder:
-        """The default embedder with two views of a face: half the cost, for what nobody is recognised by."""
-        return self._embedder
 
     def embedders(self) -> tuple[FaceEmbedder, ...]:
         """All that are loaded."""

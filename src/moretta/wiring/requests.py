@@ -1,4 +1,4 @@
-"""What kind of request a worker is given: one word before the body.
+"""What workers are started for, and what kind of request one is given: one word before the body.
 
 Belongs here: the words. Does not belong here: the bodies (see `wire`, `recognising_wire`, `redacting_wire`).
 """
@@ -17,6 +17,17 @@ class RequestKind(StrEnum):
     REDACT = "redact"
     FEATURES = "features"
     PROBE_TRACKS = "probe_tracks"
+
+
+class Duty(StrEnum):
+    """What workers are started for: the entry point of each, which loads what that takes and nothing else.
+
+    `COVERS` hides faces by every method but the avatar, `AVATARS` by the avatar alone.
+    """
+
+    ALL = "moretta.wiring.worker:worker_handler"
+    COVERS = "moretta.wiring.redacting_worker:covers_handler"
+    AVATARS = "moretta.wiring.redacting_worker:avatars_handler"
 
 
 def tagged(kind: RequestKind, body: bytes) -> bytes:

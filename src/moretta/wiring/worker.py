@@ -16,7 +16,6 @@ from moretta.use_cases.analyse import analyse
 from moretta.use_cases.embed import compare, embed
 from moretta.use_cases.features import measure_features
 from moretta.use_cases.redaction.probe import probe_tracks
-from moretta.use_cases.redaction.redact import redact
 from moretta.vision.decode import DecodeOptions, open_media, warm_up
 from moretta.vision.encode import DescriptorMedia
 from moretta.wiring.feature_instruments import feature_instruments, rehearse_features
@@ -31,7 +30,7 @@ from moretta.wiring.recognising_wire import (
     probed_tracks_json,
 )
 from moretta.wiring.redacting import redaction_instruments, rehearse_redaction
-from moretta.wiring.redacting_wire import parse_redaction_request, redaction_json
+from moretta.wiring.redacting_worker import redacted
 from moretta.wiring.rehearsal import rehearse, rehearse_recognition
 from moretta.wiring.requests import RequestKind, untagged
 from moretta.wiring.wire import analysis_json, not_a_result, parse_request, progress_json
@@ -88,7 +87,7 @@ class _Bench:
                 return self._features(media_fd, body, tell)
             case RequestKind.REDACT:
                 if output_fd is not None:
-                    return self._redact(media_fd, output_fd, body, tell)
+                    return redacted(media_fd, output_fd, body, tell, self._redaction, self._limits)
         raise not_a_result()
 
     def _analyse(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
@@ -99,15 +98,6 @@ class _Bench:
 
         reader = open_media(media_fd, self._limits, DecodeOptions())
         return analysis_json(analyse(reader, wanted, self._workshop.instruments(wanted), on_progress))
-
-    def _redact(self, media_fd: int, output_fd: int, body: bytes, tell: Tell) -> bytes:
-        wanted = parse_redaction_request(body)
-
-        def on_progress(progress: Progress) -> None:
-            tell(progress_json(progress))
-
-        media = DescriptorMedia(media_fd, output_fd, self._limits)
-        return redaction_json(redact(media, wanted, self._redaction, on_progress))
 
     def _probe_tracks(self, media_fd: int, body: bytes, tell: Tell) -> bytes:
         wanted = parse_probe_tracks_request(body)

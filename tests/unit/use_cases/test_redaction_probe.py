@@ -22,7 +22,7 @@ from moretta.core.values import Embedding, Face, Floats, Mesh, Pixels, Quality, 
 from moretta.protection.schemes import protector
 from moretta.use_cases.embed import FaceInstruments
 from moretta.use_cases.redaction.find import tracking_of
-from moretta.use_cases.redaction.instruments import RedactionInstruments
+from moretta.use_cases.redaction.instruments import Detectors, RedactionInstruments
 from moretta.use_cases.redaction.probe import EVERY_S, LONGEST_UNSEEN_S, probe_tracks
 from moretta.use_cases.redaction.redact import Told, followed, redact
 
@@ -93,7 +93,9 @@ def instruments(score: float = 0.9) -> RedactionInstruments:
         return face
 
     found = Squares(score)
-    return RedactionInstruments(found, found, found, found, NoFollower(), NoCuts, describe, redactor)
+    return RedactionInstruments(
+        Detectors(found, found, found), Detectors(found, found, found), NoFollower(), NoCuts, describe, redactor
+    )
 
 
 def probed(pictures: Sequence[Pixels], request: ProbeTracksRequest = REQUEST, score: float = 0.9) -> ProbedTracks:
@@ -227,7 +229,7 @@ def test_it_can_be_cancelled() -> None:
             time.sleep(0.002)  # progress is told every 0.2 s
             return super().detect(pixels)
 
-    slow = replace(instruments(), detector=Slow(), careful=Slow())
+    slow = replace(instruments(), finding=Detectors(Slow(), Slow(), Slow()))
     with pytest.raises(Cancelled):
         probe_tracks(media, REQUEST, slow, measures(), Embedder(), protector(TERMS), cancel)
     assert all(reader.closed for reader in media.readers)

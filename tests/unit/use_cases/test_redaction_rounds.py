@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from moretta.core.redaction import (
     SoundTreatment,
 )
 from moretta.core.values import AudioBlock, Face, Floats, Frame, MediaKind, Pixels, TrackId
-from moretta.use_cases.redaction.instruments import RedactionInstruments
+from moretta.use_cases.redaction.instruments import Detectors, RedactionInstruments
 from moretta.use_cases.redaction.redact import redact
 
 SIDE, FRAMES = 96, 6
@@ -132,7 +132,8 @@ def instruments(finding: BrightDetector, checking: BrightDetector) -> RedactionI
     def describe(pixels: Pixels, face: FaceToHide) -> FaceToHide:
         return face
 
-    return RedactionInstruments(finding, finding, checking, checking, NoFollower(), NoCuts, describe, redactor)
+    found, checked = Detectors(finding, finding, finding), Detectors(checking, checking, checking)
+    return RedactionInstruments(found, checked, NoFollower(), NoCuts, describe, redactor)
 
 
 def two_faces() -> MediaInMemory:
@@ -173,11 +174,7 @@ def test_a_leak_that_stays_is_reported_and_there_is_no_third_round() -> None:
         def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
             """Nothing."""
 
-    lazy = instruments(BrightDetector(), Stubborn())
-    lazy = RedactionInstruments(
-        lazy.detector, lazy.careful, lazy.check, lazy.check_careful, lazy.follower, lazy.cuts, lazy.describe,
-        lambda method, seed: Lazy(),
-    )  # fmt: skip
+    lazy = replace(instruments(BrightDetector(), Stubborn()), redactor=lambda method, seed: Lazy())
     done = redact(media, RedactionRequest(), lazy)
     assert len(media.made) == 2
     assert done.report is not None

@@ -1,14 +1,16 @@
 """From detections to what is hidden where."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
-from moretta.core.redaction import FaceToHide, Method, RedactionRequest, Scope
+from moretta.core.ports import FaceDetector
+from moretta.core.redaction import FaceFollower, FaceToHide, Method, RedactionRequest, Scope
 from moretta.core.values import Face, Floats, Frame, Pixels, TrackId
 from moretta.use_cases.redaction.check import check, covered_share, leaks_at
 from moretta.use_cases.redaction.find import Found, Looking, find, merged
+from moretta.use_cases.redaction.instruments import Cuts, Detectors
 from moretta.use_cases.redaction.plan import Hiding, Plan, dilated, exempt, hidden_tracks, plan_of, tightened
 from moretta.use_cases.redaction.tracks import Span, Track, span_of
 
@@ -74,9 +76,16 @@ def numbered(count: int) -> list[Frame]:
     return frames
 
 
+def looking_with(
+    detector: FaceDetector, cuts: Cuts, follower: FaceFollower, looks_at: Callable[[int], bool] = lambda _: True
+) -> Looking:
+    detectors = Detectors(detector, detector, detector)
+    return Looking(detectors, cuts, follower, still=False, looks_at=looks_at, every=1000)
+
+
 def found_in(faces: dict[int, list[Face]], count: int, *, alike: float = -1.0, cut: int | None = None) -> Found:
     cuts = NoCuts() if cut is None else CutAt(cut)
-    looking = Looking(Script(faces), None, cuts, Still(alike), alternate=False, still=False)
+    looking = looking_with(Script(faces), cuts, Still(alike))
     return find(iter(numbered(count)), 1.0, RATE, looking, Still(alike), lambda _: None)
 
 
@@ -235,7 +244,7 @@ def test_a_method_that_draws_nothing_is_found_out() -> None:
 
 def test_the_report_counts_leaking_frames_and_their_longest_run() -> None:
     leaking = {index: [face_at(100, 0.75)] for index in (2, 3, 4, 8)}
-    looking = Looking(Script(leaking), None, NoCuts(), Still(), alternate=False, still=False)
+    looking = looking_with(Script(leaking), NoCuts(), Still())
     checked = check(iter(numbered(10)), 1.0, looking, solid_plan(), {}, 7, lambda: None)
     report = checked.report
     assert (report.frames, report.frames_with_faces, report.frames_leaking) == (10, 7, 4)
@@ -243,3 +252,12 @@ def test_the_report_counts_leaking_frames_and_their_longest_run() -> None:
     assert [(leak.frame, leak.time_s, leak.score) for leak in report.leaks][:2] == [(2, 0.2, 0.75), (3, 0.3, 0.75)]
     assert not report.clean
     assert sorted(checked.faces) == [2, 3, 4, 8]
+
+
+def test_a_frame_between_two_looks_of_the_check_counts_as_the_look_before_it() -> None:
+    leaking = {index: [face_at(100, 0.75)] for index in (1, 2, 7)}
+    looking = looking_with(Script(leaking), NoCuts(), Still(), lambda index: index % 3 != 0)
+    report = check(iter(numbered(10)), 1.0, looking, solid_plan(), {}, 7, lambda: None).report
+    assert (report.frames, report.frames_looked_at) == (10, 6)
+    assert report.frames_leaking == 4, "frames 1, 2, 3 and 7"
+    assert report.longest_leak_ms == pytest.approx(300)

@@ -64,10 +64,17 @@ def check(
     faces: dict[int, list[Face]] = {}
     times_s: list[float] = []
     leaking: list[int] = []
+    looks = 0
     for looked in looking.over(frames):
         index, time_s = looked.frame.index, looked.frame.time_ns / 1e9
         times_s.append(time_s)
-        bad = [face for face in looked.faces or () if leaks_at(face.box / scale, index, plan, unchanged.get(index, ()))]
+        if looked.faces is None:
+            if leaking and leaking[-1] == index - 1:
+                leaking.append(index)
+            tick()
+            continue
+        looks += 1
+        bad = [face for face in looked.faces if leaks_at(face.box / scale, index, plan, unchanged.get(index, ()))]
         if bad:
             leaking.append(index)
             faces[index] = bad
@@ -78,6 +85,7 @@ def check(
         tick()
     report = LeakReport(
         frames=len(times_s),
+        frames_looked_at=looks,
         frames_with_faces=frames_with_faces,
         frames_leaking=len(leaking),
         longest_leak_ms=_longest_ms(leaking, times_s),

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from moretta.core.geometry import iou
-from moretta.core.ports import FaceDetector
 from moretta.core.redaction import FaceFollower
 from moretta.core.values import Face, Floats, Frame, Pixels, TrackId
-from moretta.use_cases.redaction.instruments import Cuts
+from moretta.use_cases.redaction.instruments import Cuts, Detectors
 from moretta.use_cases.redaction.tracks import FOLLOWED, Track
 
 # Score from which a detection begins a face: here a wall that is hidden costs little. Of 1,485 annotated faces of masked crowds
@@ -34,14 +33,15 @@ MOST_DISTANCE = 0.6
 LEAST_ALIKE = 0.75
 # What the past keeps, and how long a face is followed without a detection.
 MEMORY_S = 1.0
-# Frames between two looks of the larger detector; between them weaker detections and looks carry on.
-CAREFUL_EVERY = 12
-CHECK_CAREFUL_EVERY = 24
+# s between two looks of the larger detector; between them weaker detections and looks carry on.
+CAREFUL_EVERY_S = 0.8
+CHECK_CAREFUL_EVERY_S = 1.6
 # px: pictures of a longer side up to this show the smaller detector nearly all that the larger one would see.
 CAREFUL_FROM = 800
-# Frame rates from which every second frame is looked at: a face moves little in 33 ms, and the places between are interpolated.
-ALTERNATE_FROM_FPS = 24.0
-_AT_ONCE = 6
+# s from one look at a video to the next: a face moves little meanwhile, and its places between are interpolated. The check looks
+# at the frames between.
+LOOK_EVERY_S = 0.1
+_AT_ONCE = 16
 
 
 @dataclass(slots=True)
@@ -75,25 +75,24 @@ class Looking:
     """Detects in frames on two threads, in order.
 
     Args:
-        detector: looks at every frame, or every second.
-        careful: looks now and then beside it; its faces count where the other has none.
-        alternate: whether every second frame is enough.
-        every: frames between two looks of `careful`.
-        still: whether the frames are pictures of their own, each of which is looked at by both.
+        detectors: those who look.
+        still: whether the frames are pictures of their own, each of which is looked at.
+        looks_at: whether the frame of an index of a video is looked at; the first of a scene always is.
+        every: frames between two looks of the careful detector.
     """
 
     def __init__(
         self,
-        detector: FaceDetector,
-        careful: FaceDetector | None,
+        detectors: Detectors,
         cuts: Cuts,
         follower: FaceFollower,
-        alternate: bool,
+        *,
         still: bool,
-        every: int = CAREFUL_EVERY,
+        looks_at: Callable[[int], bool],
+        every: int,
     ) -> None:
-        self._detector, self._careful, self._cuts, self._follower = detector, careful, cuts, follower
-        self._alternate, self._still, self._every = alternate, still, every
+        self._detectors, self._cuts, self._follower = detectors, cuts, follower
+        self._looks_at, self._still, self._every = looks_at, still, every
 
     def over(self, frames: Iterator[Frame]) -> Iterator[_Looked]:
         """Every frame with what was found in it; None where nobody looked."""
@@ -102,9 +101,8 @@ class Looking:
             since_careful = self._every
             for frame in frames:
                 cut = self._cuts.cut_before(frame.pixels)
-                carefully = self._careful is not None and (self._still or cut or since_careful >= self._every)
-                carefully = carefully and (self._still or max(frame.pixels.shape) > CAREFUL_FROM)
-                looks = not self._alternate or cut or frame.index % 2 == 0
+                carefully = (cut or since_careful >= self._every) and max(frame.pixels.shape) > CAREFUL_FROM
+                looks = self._still or cut or self._looks_at(frame.index)
                 future = None
                 if looks:
                     future = pool.submit(self._detected, frame.pixels, carefully)
@@ -117,10 +115,10 @@ class Looking:
                 yield _looked(*waiting.popleft())
 
     def _detected(self, pixels: Pixels, carefully: bool) -> list[Face]:
-        faces = self._detector.detect(pixels)
-        if carefully and self._careful is not None:
-            faces = merged(faces, self._careful.detect(pixels))
-        return faces
+        if self._still:
+            return self._detectors.still.detect(pixels)
+        faces = self._detectors.quick.detect(pixels)
+        return merged(faces, self._detectors.careful.detect(pixels)) if carefully else faces
 
 
 def _looked(frame: Frame, thumbnail: Pixels, cut: bool, future: "Future[list[Face]] | None") -> _Looked:

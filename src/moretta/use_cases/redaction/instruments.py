@@ -38,20 +38,29 @@ class AttackTools:
 
 
 @dataclass(frozen=True, slots=True)
+class Detectors:
+    """Who looks for faces: `quick` at frames of a video, `careful` now and then beside it, `still` at pictures of their own.
+
+    Each may be called from two threads at once.
+    """
+
+    quick: FaceDetector
+    careful: FaceDetector
+    still: FaceDetector
+
+
+@dataclass(frozen=True, slots=True)
 class RedactionInstruments:
     """Everything that finds, follows and hides faces.
 
-    `detector` looks at every frame that is looked at, `careful` (larger input) now and then and at every still; both at a low
-    threshold, since a face that is not hidden is worse than a wall that is. `check` are the detectors of the leak check, whose
-    thresholds are those at which a face counts as found. Each may be called from two threads at once. `describe` adds mesh and
-    measurements to a face for the methods that need them, which are `needs_mesh`. `redactor` makes a fresh one from method and
-    seed. `attack` gives what the check attacks a method with; None where it does not attack.
+    `finding` looks at a low threshold, since a face that is not hidden is worse than a wall that is; `checking` at the one at
+    which a face counts as found. `describe` adds mesh and measurements to a face for the methods that need them, which are
+    `needs_mesh`. `redactor` makes a fresh one from method and seed. `attack` gives what the check attacks a method with; None
+    where it does not attack.
     """
 
-    detector: FaceDetector
-    careful: FaceDetector
-    check: FaceDetector
-    check_careful: FaceDetector
+    finding: Detectors
+    checking: Detectors
     follower: FaceFollower
     cuts: Callable[[], Cuts]
     describe: Callable[[Pixels, FaceToHide], FaceToHide]

@@ -18,12 +18,12 @@ import numpy as np
 
 from moretta.core.errors import ModelMismatch
 from moretta.core.ports import FaceEmbedder, OnProgress
+from moretta.core.prefetch import ahead
 from moretta.core.protection import TemplateProtector
 from moretta.core.recognising import MAX_TRACKS, ProbedTrack, ProbedTracks, ProbeTracksRequest
 from moretta.core.redaction import RedactableMedia, RedactionRequest
 from moretta.core.values import Embedding, Face, Floats, Pixels, TrackId
 from moretta.use_cases.embed import FaceInstruments, fit_face, why_not
-from moretta.use_cases.prefetch import ahead
 from moretta.use_cases.redaction.find import LEAST_OVERLAP, MOST_DISTANCE, Found, tracking_of
 from moretta.use_cases.redaction.instruments import RedactionInstruments
 from moretta.use_cases.redaction.plan import plan_of

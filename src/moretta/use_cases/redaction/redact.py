@@ -11,15 +11,15 @@ from dataclasses import replace
 from moretta.core.analysis import MediaInfo, Notice, Progress
 from moretta.core.errors import RequestInvalid
 from moretta.core.ports import MediaReader, OnProgress
+from moretta.core.prefetch import ahead
 from moretta.core.redaction import RedactableMedia, Redaction, RedactionRequest, Rewritten, Scope
 from moretta.core.values import Floats, Frame, MediaKind, Pixels, TrackId
-from moretta.use_cases.prefetch import ahead
 from moretta.use_cases.redaction.attacks import LeakAttacks
 from moretta.use_cases.redaction.check import Checked, check
 from moretta.use_cases.redaction.find import (
-    ALTERNATE_FROM_FPS,
-    CAREFUL_EVERY,
-    CHECK_CAREFUL_EVERY,
+    CAREFUL_EVERY_S,
+    CHECK_CAREFUL_EVERY_S,
+    LOOK_EVERY_S,
     Found,
     Looking,
     find,
@@ -85,15 +85,25 @@ def followed(
 
 
 def _looking(reader: MediaReader, instruments: RedactionInstruments, *, hiding: bool) -> tuple[Looking, float]:
-    """Who looks, and the frame rate. Every frame of the check is looked at; stills are looked at by all detectors."""
+    """Who looks, and the frame rate. The check looks where the first pass did not."""
     info = reader.info
     rate = info.frame_rate or _DEFAULT_RATE
-    detector = instruments.detector if hiding else instruments.check
-    careful = instruments.careful if hiding else instruments.check_careful
-    alternate = hiding and info.kind is MediaKind.VIDEO and rate >= ALTERNATE_FROM_FPS and not info.variable_frame_rate
-    still = info.kind is MediaKind.IMAGE
-    every = CAREFUL_EVERY if hiding else CHECK_CAREFUL_EVERY
-    return Looking(detector, careful, instruments.cuts(), instruments.follower, alternate, still, every), rate
+    step = 1
+    if info.kind is MediaKind.VIDEO and not info.variable_frame_rate:
+        step = max(1, round(LOOK_EVERY_S * rate))
+
+    def looks_at(index: int) -> bool:
+        return step == 1 or (index % step == 0) == hiding
+
+    looking = Looking(
+        instruments.finding if hiding else instruments.checking,
+        instruments.cuts(),
+        instruments.follower,
+        still=info.kind is MediaKind.IMAGE,
+        looks_at=looks_at,
+        every=max(1, round(rate * (CAREFUL_EVERY_S if hiding else CHECK_CAREFUL_EVERY_S))),
+    )
+    return looking, rate
 
 
 @contextmanager

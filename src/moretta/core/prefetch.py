@@ -1,4 +1,4 @@
-"""Decoding beside inference.
+"""Stages of a pipeline beside each other: decoding, inference, encoding.
 
 Belongs here: running one iterator ahead of its consumer in a thread, in bounded memory.
 """

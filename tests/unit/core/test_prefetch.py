@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from moretta.use_cases.prefetch import ahead
+from moretta.core.prefetch import ahead
 
 
 def test_items_arrive_in_order() -> None:
