@@ -30,7 +30,7 @@ from moretta.wiring.instruments import Workshop
 
 # Of each clip; a detector finds the first second's faces as it finds the tenth's.
 CLIP_S = 2.0
-EVERY = 3
+EVERY = 1  # every frame: the product itself looks at some of them only
 _SIDE, _SCORE, _SAME = 1280, 0.5, 0.3
 
 Pictures = npt.NDArray[np.uint8]

@@ -13,12 +13,13 @@ import numpy as np
 from moretta.core.geometry import mesh_landmarks
 from moretta.core.redaction import FaceToHide
 from moretta.core.values import Face, Pixels, TrackId
-from moretta.use_cases.redaction.plan import dilated
+from moretta.use_cases.redaction.plan import dilated, growth_of
 from moretta.wiring.instruments import Workshop
 from moretta.wiring.redacting import redaction_instruments
 
 SCORES = (0.5, 0.3)
 SIDE = 320
+TRACK = TrackId(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,19 @@ def picture(path: Path) -> Pixels:
 
 
 def shown(chosen: Sequence[Portrait], workshop: Workshop) -> Iterator[Shown]:
-    """Each photograph with the face nearest its middle; those in which none is found are left out."""
+    """Each photograph with the face nearest its middle; those in which none is found are left out.
+
+    Every photograph is an item of its own, and its cover has a lot of its own.
+    """
     describe = redaction_instruments(workshop).describe
     detectors = [workshop.face_detector(score, SIDE) for score in SCORES]
-    for portrait in chosen:
+    for number, portrait in enumerate(chosen):
         pixels = picture(portrait.path)
         found = next((faces for detector in detectors if (faces := detector.detect(pixels))), [])
         if not found:
             continue
         face = min(found, key=lambda each: _from_middle(each, pixels))
-        described = describe(pixels, FaceToHide(TrackId(1), dilated(face.box), face.landmarks))
+        described = describe(pixels, FaceToHide(TRACK, dilated(face.box, growth_of(number, TRACK)), face.landmarks))
         if described.mesh is not None:
             described = replace(described, landmarks=mesh_landmarks(described.mesh.points))
         yield Shown(portrait, described)

@@ -21,15 +21,18 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betainc
 
 from moretta.core.redaction import Method, Redactor
 from moretta.core.values import Floats, Pixels
 from moretta.evaluation.recognition.intervals import share_interval
+from moretta.statistics.audit import clopper_pearson
 from moretta.use_cases.redaction.attacks import only_inside
 from moretta.use_cases.redaction.instruments import AttackTools
 from training.redaction.faces import Shown, picture
 
 FMR = 1e-3
+TIE = 1e-6  # scores that differ by less are equal
 # px of the learned attacker's picture: finer than any cell.
 _SMALL = 16
 # Grey levels for a ratio of 1, so that principal components do not drop it.
@@ -44,11 +47,23 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """One attacker's: the share of probes ranked first, and accepted at `FMR`, with 95 % intervals by person."""
+    """One attacker's: the share of probes ranked first, and accepted at `FMR`, with 95 % intervals by person.
+
+    `times_chance` is the exact binomial 95 % interval (Clopper and Pearson 1934) of `rank1` as a multiple of chance, and
+    `by_chance` the probability of so many hits or more where each probe has the chance 1 in the gallery's size.
+    `ranks_above` is the mean share of the others that score below the person's own photograph: one half by chance. It counts
+    every comparison where `rank1` counts a handful of hits, so it tells small leaks, with its 95 % interval by person.
+    """
 
     attack: str
+    hits: int
+    probes: int
     rank1: float
     rank1_interval: tuple[float, float]
+    times_chance: tuple[float, float]
+    by_chance: float
+    ranks_above: float
+    ranks_above_interval: tuple[float, float]
     tar: float
     tar_interval: tuple[float, float]
     cosine: float
@@ -137,13 +152,24 @@ class Reidentification:
         people = self._people[self._probes]
         mine = self._people[self._gallery][None] == people[:, None]
         genuine = scores[mine]
+        others = np.where(mine, -np.inf, scores)
         # A tie is no find: where all faces look the same, nobody is first.
-        first = (genuine > np.where(mine, -np.inf, scores).max(axis=1) + 1e-6).astype(np.float64)
-        accepted = (genuine > np.quantile(scores[~mine], 1 - FMR) + 1e-6).astype(np.float64)
+        first = (genuine > others.max(axis=1) + TIE).astype(np.float64)
+        accepted = (genuine > np.quantile(scores[~mine], 1 - FMR) + TIE).astype(np.float64)
+        gaps = (genuine[:, None] - scores)[~mine].reshape(len(genuine), -1)
+        above = (gaps > TIE).mean(axis=1) + (np.abs(gaps) <= TIE).mean(axis=1) / 2
+        hits, trials, size = int(first.sum()), len(first), len(self._gallery)
+        low, high = clopper_pearson(hits, trials, 0.025)
         return Success(
             attack,
+            hits,
+            trials,
             float(first.mean()),
             share_interval(first, people),
+            (low * size, high * size),
+            float(betainc(hits, trials - hits + 1, 1 / size)) if hits else 1.0,
+            float(above.mean()),
+            share_interval(above.astype(np.float64), people),
             float(accepted.mean()),
             share_interval(accepted, people),
             float(genuine.mean()),

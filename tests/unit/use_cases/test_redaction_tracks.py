@@ -1,6 +1,7 @@
 """From detections to what is hidden where."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,18 @@ from moretta.core.values import Face, Floats, Frame, Pixels, TrackId
 from moretta.use_cases.redaction.check import check, covered_share, leaks_at
 from moretta.use_cases.redaction.find import Found, Looking, find, merged
 from moretta.use_cases.redaction.instruments import Cuts, Detectors
-from moretta.use_cases.redaction.plan import Hiding, Plan, dilated, exempt, hidden_tracks, plan_of, tightened
+from moretta.use_cases.redaction.plan import (
+    COVER_RATIO,
+    MOST_GROWTH,
+    Hiding,
+    Plan,
+    dilated,
+    exempt,
+    growth_of,
+    hidden_tracks,
+    plan_of,
+    tightened,
+)
 from moretta.use_cases.redaction.tracks import Span, Track, span_of
 
 SIZE = 160
@@ -177,6 +189,9 @@ def test_scopes_choose_whose_faces_are_hidden() -> None:
     assert not exempt(TrackId(1), request(Scope.ONLY, 1))
 
 
+NONE, MOST = np.zeros(4, np.float32), np.full(4, MOST_GROWTH, np.float32)
+
+
 def two_people() -> Found:
     return found_in({index: [face_at(10), face_at(100)] for index in range(6)}, 6)
 
@@ -187,9 +202,9 @@ def test_the_plan_hides_in_px_of_the_original_and_leaves_whom_it_should() -> Non
     plan = plan_of(found, request(Scope.ALL_BUT, 2))
     (hidden,) = plan.hidden_at(3)
     assert hidden.track_id == 1
-    assert np.allclose(tightened(hidden.box), box_at(10) * 2, atol=0.01)
+    assert covered_share(box_at(10) * 2, [hidden.box]) == 1.0
     (left,) = plan.visible_at(3)
-    assert np.allclose(tightened(left), box_at(100) * 2, atol=0.01)
+    assert covered_share(box_at(100) * 2, [left]) == 1.0
     told = hidden_tracks(plan, found.times_s)
     assert [(track.track_id, track.frames, track.exempt) for track in told] == [(1, 6, False), (2, 6, True)]
     assert told[0].last_time_s == pytest.approx(0.5)
@@ -197,7 +212,34 @@ def test_the_plan_hides_in_px_of_the_original_and_leaves_whom_it_should() -> Non
 
 def test_the_cover_of_a_face_covers_the_whole_ellipse_of_its_box() -> None:
     for side in (4.0, 30.0, 400.0):
-        assert covered_share(box_at(50, 60, side), [dilated(box_at(50, 60, side))]) == 1.0
+        for growth in (NONE, MOST):
+            assert covered_share(box_at(50, 60, side), [dilated(box_at(50, 60, side), growth)]) == 1.0
+
+
+def test_every_cover_is_of_one_shape_whatever_the_face() -> None:
+    for right, bottom in ((40, 60), (60, 40), (50, 50), (30, 90)):
+        size = np.diff(dilated(np.array([10, 10, right, bottom], np.float32), NONE).reshape(2, 2), axis=0)[0]
+        assert size[1] / size[0] == pytest.approx(COVER_RATIO, rel=1e-4)
+
+
+def test_a_cover_is_larger_by_a_lot_of_the_item_and_track_in_all_its_frames() -> None:
+    found = two_people()
+    plans = [plan_of(found, replace(request(), seed=seed)) for seed in (1, 2)]
+    one, other = plans[0].hidden_at(3)
+    size = [face.box[2:] - face.box[:2] for face in (one, other)]
+    assert not np.allclose(size[0], size[1], rtol=1e-3), "two tracks of faces of one size"
+    assert not np.allclose(one.box, plans[1].hidden_at(3)[0].box, atol=0.1), "two items"
+    assert np.allclose(one.box, plans[0].hidden_at(4)[0].box), "two frames"
+    lots = np.stack([growth_of(seed, TrackId(1)) for seed in range(200)])
+    assert lots.min() >= 0
+    assert MOST_GROWTH * 0.9 < lots.max() <= MOST_GROWTH
+
+
+def test_tightening_gives_about_the_face_again() -> None:
+    face = np.array([100, 80, 200, 80 + 129], np.float32)
+    for seed in range(20):
+        again = tightened(dilated(face, growth_of(seed, TrackId(1))))
+        assert np.abs(again - face).max() < 0.2 * 129
 
 
 def solid_plan(*boxes: Floats, visible: Sequence[Floats] = ()) -> Plan:
@@ -220,7 +262,7 @@ def test_a_face_left_visible_is_no_leak_and_one_under_which_nothing_changed_is()
     plan = solid_plan(visible=[box_at(50)])
     assert not leaks_at(box_at(50), 0, plan, ())
     assert leaks_at(box_at(110), 0, plan, ())
-    assert leaks_at(box_at(50), 0, solid_plan(box_at(50)), [dilated(box_at(50))])
+    assert leaks_at(box_at(50), 0, solid_plan(box_at(50)), [dilated(box_at(50), NONE)])
 
 
 class Nothing:

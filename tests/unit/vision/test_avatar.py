@@ -14,7 +14,17 @@ from moretta.vision.avatar.cover import covered
 from moretta.vision.avatar.deforming import Rig
 from moretta.vision.avatar.expression import Expression, ExpressionMeter
 from moretta.vision.avatar.looks import drawn_by_lot
-from moretta.vision.avatar.placing import ANCHORS, placed, rotation_of
+from moretta.vision.avatar.placing import (
+    ANCHORS,
+    LEAST_DISTANCE_CM,
+    MOST_ASIDE_CM,
+    MOST_FARTHER,
+    Away,
+    Placement,
+    away_by_lot,
+    placed,
+    rotation_of,
+)
 from moretta.vision.gaze import gaze_direction
 from moretta.vision.openness import eye_openness, mouth_openness
 from moretta.vision.pose import PITCH_BIAS_DEG, head_pose
@@ -51,30 +61,22 @@ def ellipse(box: Floats) -> npt.NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("mesh", [None, seen()], ids=["landmarks alone", "with a mesh"])
-def test_what_lies_under_the_ellipse_has_no_part_in_the_output(mesh: Mesh | None) -> None:
+def test_no_pixel_of_the_picture_has_a_part_in_what_is_drawn_over_a_face(mesh: Mesh | None) -> None:
     hidden = face(mesh)
-    one, other = noise(), noise()
-    other[ellipse(hidden.box)] = noise(1)[ellipse(hidden.box)]
-    for pixels in (one, other):
-        Avatar(3).hide(pixels, [hidden])
-    assert (one == other).all()
-
-
-def test_what_lies_under_one_face_has_no_part_in_the_cover_of_another() -> None:
-    boxes = [np.array([60, 60, 160, 180], np.float32), np.array([130, 60, 230, 180], np.float32)]
-    one, other = noise(), noise()
-    within = ellipse(boxes[0]) | ellipse(boxes[1])
-    other[within] = noise(1)[within]
-    for pixels in (one, other):
-        covered(pixels, boxes)
-    assert (one == other).all()
-
-
-def test_a_face_that_fills_the_picture_is_covered_without_a_colour_of_it() -> None:
     one, other = noise(), noise(1)
     for pixels in (one, other):
-        covered(pixels, [np.array([-200, -200, WIDTH + 200, HEIGHT + 200], np.float32)])
-    assert (one == other).all()
+        Avatar(3).hide(pixels, [hidden])
+    assert (one[ellipse(hidden.box)] == other[ellipse(hidden.box)]).all()
+
+
+def test_the_backdrop_is_the_same_over_every_face_and_in_every_picture() -> None:
+    boxes = [np.array([20, 60, 120, 180], np.float32), np.array([160, 60, 260, 180], np.float32)]
+    bright, dark = np.full((HEIGHT, WIDTH, 3), 250, np.uint8), noise(1) // 8
+    shown = []
+    for pixels in (bright, dark):
+        covered(pixels, boxes)
+        shown += [pixels[ellipse(boxes[0])], pixels[ellipse(boxes[1])]]
+    assert all((each == shown[0]).all() for each in shown[1:])
 
 
 def test_far_from_the_face_nothing_changes() -> None:
@@ -190,6 +192,25 @@ def test_looks_come_from_the_seed_and_the_order_of_appearance_alone() -> None:
     assert (drawn(avatar, 1) == drawn(Avatar(1), 9)).all()
     assert (drawn(avatar, 2) != drawn(Avatar(1), 2)).any()
     assert (drawn(Avatar(1), 1) != drawn(Avatar(2), 1)).any()
+
+
+def test_a_head_is_off_its_face_by_a_lot_of_the_item_and_track_within_bounds() -> None:
+    lots = [away_by_lot(np.random.default_rng(seed)) for seed in range(200)]
+    aside = np.array([[away.right_cm, away.down_cm] for away in lots])
+    assert MOST_ASIDE_CM * 0.9 < np.abs(aside).max() <= MOST_ASIDE_CM
+    assert np.abs(np.log([away.distance for away in lots])).max() <= MOST_FARTHER
+    start = Placement(np.eye(3), np.array([0.0, 0.0, 13.0]), 100.0, np.zeros(2))
+    assert start.moved(Away(1.0, -0.5, 1.1)).shift == pytest.approx([1.0, -0.5, 14.3])
+    assert start.moved(Away(distance=0.5)).shift[2] == LEAST_DISTANCE_CM, "the head would reach behind the camera"
+
+
+def test_a_track_that_begins_with_narrow_eyes_is_drawn_with_open_ones() -> None:
+    """How wide eyes are is whose they are; a still has nothing else to tell it by."""
+    narrow = seen(Expression(eye_right=0.5, eye_left=0.5))
+    assert 0.15 < eye_openness(narrow) < 0.25
+    found = ExpressionMeter().measure(narrow, AHEAD)
+    assert (found.eye_right, found.eye_left) == (1.0, 1.0)
+    assert ExpressionMeter().measure(seen(Expression(eye_right=0, eye_left=0)), AHEAD).eye_right == 0
 
 
 def test_many_looks_are_drawn_by_lot() -> None:

@@ -70,10 +70,11 @@ class Attacked:
 
 @dataclass(slots=True)
 class _Sample:
-    """One attacked face. Boxes and landmarks are px of the upright original."""
+    """One attacked face, px of the upright original; `box` is its cover, `parrot_box` the adapted attacker's."""
 
     track_id: TrackId
     box: Floats
+    parrot_box: Floats
     landmarks: Floats
     original: Floats | None = None
     parrot: Floats | None = None
@@ -86,22 +87,33 @@ class LeakAttacks:
     def __init__(self, plan: Plan, tools: AttackTools, seed: int) -> None:
         self._tools, self._seed = tools, seed
         self._samples: dict[int, list[_Sample]] = {}
-        for index, face in sampled_faces(plan):
-            self._samples.setdefault(index, []).append(_Sample(face.track_id, face.box, face.landmarks))
+        # Another seed than the item's: an attacker knows the method and not the lot.
+        others = replace(plan, seed=seed + 1)
+        sampled = list(sampled_faces(plan))
+        frames, tracks = {index for index, _ in sampled}, {face.track_id for _, face in sampled}
+        self._adapted = len(frames) > 1 and len(tracks) > 1
+        for index, face in sampled:
+            other = next(each for each in others.hidden_at(index) if each.track_id == face.track_id)
+            self._samples.setdefault(index, []).append(_Sample(face.track_id, face.box, other.box, face.landmarks))
 
     def take_original(self, pixels: Pixels, index: int) -> None:
         """Learn from frame `index` of the original, before anything is drawn over it."""
         for number, sample in enumerate(self._samples.get(index, ())):
-            cut, box, shift = _cut(pixels, sample.box)
+            both = np.concatenate(
+                [np.minimum(sample.box, sample.parrot_box)[:2], np.maximum(sample.box, sample.parrot_box)[2:]]
+            )
+            cut, _, shift = _cut(pixels, both)
+            box, other = (np.asarray(each - np.tile(shift, 2), np.float32) for each in (sample.box, sample.parrot_box))
             face = self._tools.describe(cut, FaceToHide(sample.track_id, box, sample.landmarks - shift))
             if face.mesh is not None:
                 face = replace(face, landmarks=mesh_landmarks(face.mesh.points))
                 sample.landmarks = face.landmarks + shift
             sample.original = self._embedded(cut, box, face.landmarks)
+            if not self._adapted:
+                continue
             hidden = cut.copy()
-            # Another seed than the item's: an attacker knows the method and not the lot.
-            self._tools.redactor(self._seed + 1 + 1000 * index + number).hide(hidden, [face])
-            sample.parrot = self._embedded(hidden, box, face.landmarks)
+            self._tools.redactor(self._seed + 1 + 1000 * index + number).hide(hidden, [replace(face, box=other)])
+            sample.parrot = self._embedded(hidden, other, face.landmarks)
 
     def take_output(self, pixels: Pixels, index: int, scale: float) -> None:
         """Attack frame `index` of the output, which has `scale` px per px of the original."""
@@ -120,7 +132,7 @@ class LeakAttacks:
     def conclude(self) -> Attacked:
         """What the attacks on all faces taken came to."""
         samples = [each for several in self._samples.values() for each in several if each.probes]
-        samples = [each for each in samples if each.original is not None and each.parrot is not None]
+        samples = [each for each in samples if each.original is not None]
         if not samples:
             return Attacked()
         people = same_people(samples_originals(samples), SAME_PERSON)

@@ -24,7 +24,9 @@ from moretta.vision.avatar.canonical import (
 from moretta.vision.avatar.placing import rotation_of
 
 STEPS = 32  # coefficients are rounded to 1/32 of their unit: finer is a mesh's jitter, and a person's
-OPEN_EYE = 0.30  # eye aspect ratio of an open eye, before the track tells better; Soukupova and Cech 2016
+OPEN_EYE = 0.30  # eye aspect ratio of an open eye, where a track begins with shut ones; Soukupova and Cech 2016
+# From here on the first eyes of a track count as open: how wide eyes are is whose they are, until the track tells what moves.
+LEAST_OPEN_EYE = 0.15
 SHUT_SHARE = 0.52  # what a shut eye still measures of an open one's aspect ratio: .48-.52 on the development clips
 EYE_RISE, EYE_FALL = (
     0.25,
@@ -70,7 +72,10 @@ NAMES = tuple(Expression.__slots__)
 
 
 class ExpressionMeter:
-    """Measures one track's expression, mesh by mesh in time order; the first mesh counts as at rest but for eyes and mouth."""
+    """Measures one track's expression, mesh by mesh in time order.
+
+    The first mesh counts as at rest but for shut eyes and the mouth.
+    """
 
     def __init__(self) -> None:
         self._rest: Floats64 | None = None
@@ -89,7 +94,7 @@ class ExpressionMeter:
         rest = self._rest
         if rest is None:
             rest = found.copy()
-            rest[:2] = OPEN_EYE
+            rest[:2] = np.where(found[:2] < LEAST_OPEN_EYE, OPEN_EYE, found[:2])
         self._seen += 1
         # A running mean at first, so that a rest that began wrong is soon forgotten.
         early = 1 / (self._seen + 1)

@@ -90,8 +90,8 @@ class Head:
         where[mouth, 1] = deformed[13, 1] - own[:, 1]
         return where
 
-    def light(self, deformed: Points, turned: npt.NDArray[np.float64], gain: float) -> Points:
-        """Light on each point, float32 (n, 4), under the head's rotation; `gain` is the brightness of the scene."""
+    def light(self, deformed: Points, turned: npt.NDArray[np.float64]) -> Points:
+        """Light on each point, float32 (n, 4), under the head's rotation: the same lamp in every picture."""
         face = _normals(deformed, self._face.skin)
         normals = np.concatenate([face, face[self._copied], self._rest_normals])
         normals = (normals * (1, -1, -1)) @ turned.T
@@ -109,7 +109,7 @@ class Head:
         opening = slice(len(deformed), self._slices[2].stop)
         lit[opening] = np.clip(0.25 + 0.75 * level[opening, None], 0, 1.02)
         gloss[opening] = 0
-        return np.concatenate([lit * gain, gloss[:, None] * gain], 1).astype(np.float32)
+        return np.concatenate([lit, gloss[:, None]], 1).astype(np.float32)
 
     @staticmethod
     def gap(deformed: Points) -> float:

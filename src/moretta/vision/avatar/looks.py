@@ -148,11 +148,11 @@ def _lashes(
     canvas: Floats, points: Points, corners: tuple[int, int], lids: tuple[tuple[int, int], ...], hair: Floats
 ) -> None:
     ring = points[list(eye_ring(corners, lids))]
-    for line, thick, strength in ((ring[:9], 10, 0.9), (np.roll(ring, -8, axis=0)[:9], 3, 0.35)):
+    for line, thick, strength in ((ring[:9], 10, 0.9), (np.roll(ring, -8, axis=0)[:9], 5, 0.55)):
         drawn = np.zeros((SIDE, SIDE), np.uint8)
         cv2.polylines(drawn, [np.round(line * 16).astype(np.int32)], False, 255, thick, cv2.LINE_AA, 4)
         soft = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 1.0), np.float32)[..., None] / 255
-        canvas += soft * strength * (hair * 0.35 - canvas)
+        canvas += soft * strength * (hair * 0.15 - canvas)
     crease = ring[1:8] + (ring[1:8] - ring[:8:-1].mean(axis=0)) * (0.0, 0.42) - (0, 4)
     drawn = np.zeros((SIDE, SIDE), np.uint8)
     cv2.polylines(drawn, [np.round(crease * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, 4)

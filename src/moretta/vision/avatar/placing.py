@@ -6,7 +6,7 @@ Does not belong here: measuring a pose (see `vision.pose`), what is drawn.
 The camera is `vision.pose`'s: focal length the longer side, axis in the middle of the picture; x right, y down, z away.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ ANCHORS = (33, 133, 362, 263, 168, 6, 1, 2, 61, 291, 234, 454, 10)
 FLIP = np.array([1.0, -1.0, -1.0])  # from the canonical face's axes to the camera's
 DISTANCE_STEP = 1.02  # the distance is rounded to 2 %: a person's own size is no part of the avatar
 LEAST_DISTANCE_CM = 12.0  # nearer, the head would reach behind the camera
+# By how much a track's head is off its place and its distance at most, by lot. Exactly over a face, where the avatar's own eyes
+# and mouth lie told people apart: AUC of the adapted attacker .59 without, .54 with this.
+MOST_ASIDE_CM, MOST_FARTHER = 1.0, 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,26 @@ class Placement:
         seen = (points * FLIP) @ self.rotation.T + self.shift
         seen[:, :2] = seen[:, :2] * (self.focal / np.maximum(seen[:, 2:], 1.0)) + self.middle
         return np.asarray(seen, np.float32)
+
+    def moved(self, away: "Away") -> "Placement":
+        """The head off its place by `away`; as near as a head may be at least."""
+        factor = max(away.distance, LEAST_DISTANCE_CM / float(self.shift[2]))
+        return replace(self, shift=self.shift * factor + (away.right_cm, away.down_cm, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """How far a track's head is off its place: cm to the right and down, and the factor of its distance."""
+
+    right_cm: float = 0.0
+    down_cm: float = 0.0
+    distance: float = 1.0
+
+
+def away_by_lot(lot: np.random.Generator) -> Away:
+    """What `lot` gives."""
+    right, down = lot.uniform(-MOST_ASIDE_CM, MOST_ASIDE_CM, 2)
+    return Away(float(right), float(down), float(np.exp(lot.uniform(-MOST_FARTHER, MOST_FARTHER))))
 
 
 def rotation_of(pose: Pose) -> Floats64:

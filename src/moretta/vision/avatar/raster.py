@@ -15,8 +15,8 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 # Kinds of surface, one for each triangle.
 SKIN, HAIR, RIGHT_EYE, LEFT_EYE, MOUTH, NECK = 0, 1, 2, 3, 4, 5
 WITHIN = 0.3  # light that is left on the inner side of hair
-# Places in the array of an eye's looks: iris centre x, y and radius in half eye widths, its colour, the light on the whites.
-EYE_LOOKS = 7
+# Places in the array of an eye's looks: iris centre x, y and radius in half eye widths, its colour.
+EYE_LOOKS = 6
 
 
 def compiled(kernel: Kernel) -> Kernel:
@@ -48,9 +48,9 @@ def _eye(looks: npt.NDArray[np.float32], u: float, v: float, channel: int) -> fl
     colour = iris * (1 - edge) + white * edge
     # The upper lid and its lashes cast a shadow.
     colour *= 0.62 + 0.38 * _ramp(-0.30, 0.02, v)
-    glint = np.sqrt((u - looks[0] + 0.14) ** 2 + (v - looks[1] + 0.15) ** 2) / looks[2]
+    glint = np.sqrt((u - looks[0] + 0.03) ** 2 + (v - looks[1] + 0.15) ** 2) / looks[2]
     shine = 1 - _ramp(0.16, 0.30, glint)
-    return float((colour * (1 - shine) + 250.0 * shine) * looks[6])
+    return float(colour * (1 - shine) + 250.0 * shine)
 
 
 @compiled

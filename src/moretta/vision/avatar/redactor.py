@@ -17,7 +17,7 @@ from moretta.vision.avatar.deforming import Rig
 from moretta.vision.avatar.expression import Expression, ExpressionMeter, blended
 from moretta.vision.avatar.head import Head
 from moretta.vision.avatar.looks import PX_PER_CM, Looks, drawn_by_lot
-from moretta.vision.avatar.placing import ANCHORS, Placement, placed
+from moretta.vision.avatar.placing import ANCHORS, Away, Placement, away_by_lot, placed
 from moretta.vision.avatar.raster import EYE_LOOKS, draw, overlay
 from moretta.vision.gaze import VERTICAL_BIAS
 from moretta.vision.pose import landmark_pose
@@ -26,10 +26,17 @@ LEAST_PRESENCE = 0.5  # MediaPipe face_landmark graphs, min_tracking_confidence
 MOST_LOOKS = 16  # 1.5 MB each
 IRIS_RADIUS = 0.45  # half eye widths: an iris of 11.7 mm in the model's eyes of 26 mm
 GAZE_REACH = 0.6  # half eye widths that an iris may leave the middle; farther would hide it
+# The iris model reads .46 of how far an avatar's iris was moved down, and .11 higher where an eye is all but shut; it cannot read
+# a face much better. Eyes are drawn so that they read as those of the face do.
+DOWN_PER_READ, DOWN_PER_SHUT = 1 / 0.46, 0.11 / 0.46
+# Openness as measured, and as drawn: steeper where a blink is told from a narrow eye (`signals.blinks` counts from .65 of the
+# resting aspect ratio on, which is .27 here), since a mesh sees an avatar's lids less sharply than a face's.
+OPENNESS_READ, OPENNESS_DRAWN = (0.125, 0.375, 1.0, 1.2), (0.0, 0.4, 1.0, 1.2)
 PACE = 0.7  # share of the way to what is measured that expression and pose go in a frame: jitter's variance halves, blinks stay
 REST_PACE = 0.15  # the same towards rest, while nothing is measured
 FINEST = 2.0  # small heads are drawn at twice their size and averaged down ...
 FINE_SIDE = 400  # px ... those whose drawing would be larger than this at less than that
+_AWAY_PURPOSE = 1  # of the seed; looks have none
 LARGEST_SIDE = 1200  # px; larger heads are drawn this large and scaled up
 
 
@@ -43,15 +50,17 @@ def avatar_ready() -> None:
 @dataclass(slots=True)
 class _Actor:
     looks: Looks
+    away: Away
     meter: ExpressionMeter = field(default_factory=ExpressionMeter)
     expression: Expression = field(default_factory=Expression)
     gaze: Gaze = field(default_factory=lambda: Gaze(0.0, 0.0))
     pose: Pose | None = None
-    brightness: float | None = None
 
 
 class Avatar:
-    """A `Redactor` that draws a synthetic head over each face; looks are drawn by lot from `seed`.
+    """A `Redactor` that draws a synthetic head over each face.
+
+    Looks, and how far a head is off its face's place, are drawn by lot from `seed`.
 
     Tracks get them in the order in which they appear; the seventeenth looks like the first, since looks take memory.
 
@@ -68,15 +77,13 @@ class Avatar:
 
     def hide(self, pixels: Pixels, faces: Sequence[FaceToHide]) -> None:
         """See the port."""
-        brightness = covered(pixels, [face.box for face in faces])
+        covered(pixels, [face.box for face in faces])
         scenes: list[tuple[float, int, _Actor, Placement]] = []
-        for face, level in zip(faces, brightness, strict=True):
+        for face in faces:
             actor = self._actor(face.track_id)
-            actor.brightness = (
-                level if actor.brightness is None else actor.brightness + 0.1 * (level - actor.brightness)
-            )
             placement = self._moved(actor, face, pixels)
             if placement is not None and drawable(face.box):
+                placement = placement.moved(actor.away)
                 scenes.append((float(placement.shift[2]), len(scenes), actor, placement))
         for _, _, actor, placement in sorted(scenes, reverse=True, key=lambda scene: scene[:2]):
             self._draw(pixels, actor, placement)
@@ -88,7 +95,8 @@ class Avatar:
             if place == len(self._looks):
                 lot = np.random.default_rng([abs(self._seed), place])
                 self._looks.append(drawn_by_lot(self._face, lot))
-            known = self._actors[track] = _Actor(self._looks[place])
+            away = away_by_lot(np.random.default_rng([abs(self._seed), len(self._actors), _AWAY_PURPOSE]))
+            known = self._actors[track] = _Actor(self._looks[place], away)
         return known
 
     def _moved(self, actor: _Actor, face: FaceToHide, pixels: Pixels) -> Placement | None:
@@ -115,7 +123,7 @@ class Avatar:
         return placed(_five(self._face.points), face.landmarks, actor.pose, width, height)
 
     def _draw(self, pixels: Pixels, actor: _Actor, placement: Placement) -> None:
-        deformed = self._rig.deformed(actor.expression)
+        deformed = self._rig.deformed(_as_drawn(actor.expression))
         places = placement.projected(self._head.points(deformed))
         height, width = pixels.shape[:2]
         low, high = places[:, :2].min(axis=0), places[:, :2].max(axis=0)
@@ -128,11 +136,10 @@ class Avatar:
         places[:, :2] = (places[:, :2] - low) * (size / extent)
         canvas = np.zeros((size[1], size[0], 4), np.uint8)
         depths = np.full((size[1], size[0]), np.inf, np.float32)
-        gain = np.clip(((actor.brightness or 0.0) / 120) ** 0.3, 0.72, 1.1)
-        light = self._head.light(deformed, placement.rotation, float(gain))
+        light = self._head.light(deformed, placement.rotation)
         where = self._head.where(deformed)
         smooth = placement.focal / placement.shift[2] * scale > PX_PER_CM
-        eyes = _eyes(actor, float(gain))
+        eyes = _eyes(actor)
         gap = self._head.gap(deformed)
         surfaces = (self._head.triangles, self._head.kinds)
         draw(canvas, depths, *surfaces, places, actor.looks.textures, where, light, eyes, gap, smooth)
@@ -161,11 +168,18 @@ def _bounded(gaze: Gaze | None) -> Gaze:
     return Gaze(float(np.clip(gaze.x, -GAZE_REACH, GAZE_REACH)), float(np.clip(gaze.y, -GAZE_REACH, GAZE_REACH)))
 
 
-def _eyes(actor: _Actor, gain: float) -> Points:
-    eye = np.zeros(EYE_LOOKS, np.float32)
-    eye[:3] = actor.gaze.x, actor.gaze.y + VERTICAL_BIAS, IRIS_RADIUS
-    eye[3:6], eye[6] = actor.looks.iris, gain
-    return np.stack([eye, eye])
+def _as_drawn(expression: Expression) -> Expression:
+    right, left = np.interp([expression.eye_right, expression.eye_left], OPENNESS_READ, OPENNESS_DRAWN)
+    return replace(expression, eye_right=float(right), eye_left=float(left))
+
+
+def _eyes(actor: _Actor) -> Points:
+    eyes = np.zeros((2, EYE_LOOKS), np.float32)
+    openness = np.clip([actor.expression.eye_right, actor.expression.eye_left], 0, 1)
+    down = actor.gaze.y * DOWN_PER_READ + (1 - openness) * DOWN_PER_SHUT
+    eyes[:, 0], eyes[:, 2], eyes[:, 3:6] = actor.gaze.x, IRIS_RADIUS, actor.looks.iris
+    eyes[:, 1] = np.clip(down, -GAZE_REACH, GAZE_REACH) + VERTICAL_BIAS
+    return eyes
 
 
 def _five(points: Points) -> Points:

@@ -3,11 +3,11 @@
 Belongs here: both methods, which differ in how the cells are drawn. Does not belong here: which faces.
 
 Why not a Gaussian blur or small tiles: McPherson et al. 2016 recognise faces under mosaics and under YouTube's blur with networks
-that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from the mean
-lightness of `ACROSS` x `DOWN` cells and one tint of the whole face, coarsely rounded and moved by noise drawn for each item and
-track; nothing finer exists in the output, whatever is done to it. How few and how coarse was measured: the table of
-`python -m training.measure_redaction cells` in docs/model-cards/redaction.md. The grid moves with the face and a cell keeps its
-lightness until the face has clearly left it, so that many frames of one face show the same cells and not different ones.
+that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from one lightness
+and one tint of the whole face, coarsely rounded and moved by noise drawn for each item and track; nothing finer exists in the
+output, whatever is done to it. What looks like lighter and darker parts of a face is drawn by lot. How coarse was measured: the
+table of `python -m training.measure_redaction cells` in docs/model-cards/redaction.md. What is drawn moves with the face, and
+keeps its lightness until the face has clearly left it, so that many frames of one face show the same colours.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,17 @@ from moretta.core.redaction import FaceToHide
 from moretta.core.values import Floats, Pixels, TrackId
 from moretta.vision.redact.ellipse import Patch, laid_over, patch_of
 
-# Cells over a dilated box.
+# Cells over a dilated box, for the eye only: they differ from the face's lightness by a lot of up to `APART` grey levels.
 ACROSS, DOWN = 2, 2
-# Lightness of a cell is rounded to steps of this many grey levels, and moved by up to one step either way (Fan 2018 adds noise to
-# mosaics for the same reason: exact means of cells are still a fingerprint). The tint, one for the whole face, is rounded to and
-# moved by less: it differs less between people, and a tint far from the picture's own catches the eye.
-STEP, TINT_STEP = 64, 16
-# Steps by which a face must leave a cell's colour before the cell takes another: a face that moves a little would flicker, and
+APART = 44
+# The face's lightness is rounded to steps of this many grey levels, and moved by up to one step either way (Fan 2018 adds noise
+# to mosaics for the same reason: exact means of cells are still a fingerprint). The tint is rounded to and moved by less: it
+# differs less between people, and one far from the picture's own catches the eye.
+STEP, TINT_STEP, TINT_NOISE = 64, 32, 8
+# Cr and Cb in the middle of a step: about the median under the covers of 283 photographs (142 and 116; 5-95 %: 134 to 152 and 106
+# to 123), so that most have this tint and only coloured light another.
+TINT = np.array([144, 112], np.float32)
+# Steps by which a face must leave its colour before it takes another: a face that moves a little would flicker, and
 # the average over the flicker be finer than a step.
 HOLD = 0.75
 # The tiles of the mosaic: for the eye only, they are drawn from the cells and noise of `TILE_NOISE` grey levels.
@@ -36,7 +40,7 @@ _MOST_SPREAD = 2**25
 
 
 class _Cells:
-    """The colours of a face's cells, with noise of its own."""
+    """The colours of a face's cells: one colour of the face with noise of its own, and what the lot adds to each cell."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -49,17 +53,18 @@ class _Cells:
         right, bottom = np.clip(np.ceil(box[2:]), 0, [width, height]).astype(int)
         if left >= right or top >= bottom:
             return None
-        means = cv2.resize(pixels[top:bottom, left:right], (ACROSS, DOWN), interpolation=cv2.INTER_AREA)
+        means = cv2.resize(pixels[top:bottom, left:right], (1, 1), interpolation=cv2.INTER_AREA)
         apart = cv2.cvtColor(means, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-        lights = apart[..., :1] + self.lots(track_id, 1, (DOWN, ACROSS, 1), STEP)
-        tint = apart[..., 1:].mean(axis=(0, 1), keepdims=True) + self.lots(track_id, 2, (1, 1, 2), TINT_STEP / 2)
+        light = apart[..., :1] + self.lots(track_id, 1, (1, 1, 1), STEP)
+        tint = apart[..., 1:] - TINT + self.lots(track_id, 2, (1, 1, 2), TINT_NOISE)
         before = self._held.get(track_id)
         held = (
-            _held(lights, STEP, None if before is None else before[0]),
+            _held(np.clip(light, 0, 255), STEP, None if before is None else before[0]),
             _held(tint, TINT_STEP, None if before is None else before[1]),
         )
         self._held[track_id] = held
-        joined = np.concatenate([held[0], np.broadcast_to(held[1], (DOWN, ACROSS, 2))], axis=2)
+        lights = held[0] + self.lots(track_id, 4, (DOWN, ACROSS, 1), APART)
+        joined = np.concatenate([lights, np.broadcast_to(held[1] + TINT, (DOWN, ACROSS, 2))], axis=2).clip(0, 255)
         return np.asarray(cv2.cvtColor(joined.astype(np.uint8), cv2.COLOR_YCrCb2RGB), np.float32)
 
     def lots(self, track_id: TrackId, purpose: int, shape: tuple[int, int, int], reach: float) -> Floats:
@@ -70,8 +75,7 @@ class _Cells:
 
 def _held(values: Floats, step: float, before: Floats | None) -> Floats:
     """`values` on a scale of `step`, those kept as they were `before` that have not clearly left it."""
-    values = np.clip(values, 0, 255)
-    rounded = np.clip(np.round(values / step) * step, 0, 255)
+    rounded = np.round(values / step) * step
     kept = rounded if before is None else np.where(np.abs(values - before) > HOLD * step, rounded, before)
     return np.asarray(kept, np.float32)
 
