@@ -41,8 +41,8 @@ class _Open:
     track_id: TrackId
     start_s: float
     last_s: float
-    point: Point
     sightings: int = 0
+    early: list[tuple[Sighting, float]] = field(default_factory=list)
     zones: dict[str, _InZone] = field(default_factory=dict)
     within: frozenset[str] = frozenset()
     sides: dict[str, int] = field(default_factory=dict)
@@ -124,26 +124,29 @@ class VisitMeter:
         return step
 
     def _begin(self, seen: Sighting) -> _Open:
-        visit = _Open(self._next_id, seen.track_id, seen.time_s, seen.time_s, (seen.x, seen.y))
+        visit = _Open(self._next_id, seen.track_id, seen.time_s, seen.time_s)
         self._next_id += self._id_step
         self._open[seen.track_id] = visit
         return visit
 
     def _see(self, visit: _Open, seen: Sighting, aspect: float) -> None:
         passed_s = min(seen.time_s - visit.last_s, GONE_AFTER_S)
-        point = (seen.x, seen.y)
         visit.sightings += 1
+        visit.early.append((seen, passed_s))
         if visit.sightings >= LEAST_SIGHTINGS:
-            self._in_zones(visit, seen, point, passed_s, aspect)
-        self._over_lines(visit, point)
-        visit.last_s, visit.point = seen.time_s, point
+            # Once it is believed to be a face, what was seen of it before counts as well.
+            for one, since_s in visit.early:
+                self._in_zones(visit, one, since_s, aspect)
+                self._over_lines(visit, (one.x, one.y))
+            visit.early.clear()
+        visit.last_s = seen.time_s
         if seen.age is not None:
             visit.ages.append(seen.age)
         if seen.female is not None:
             visit.female.append(seen.female)
 
-    def _in_zones(self, visit: _Open, seen: Sighting, point: Point, passed_s: float, aspect: float) -> None:
-        within = frozenset(place for place, zone in self._zones.items() if inside(zone, point))
+    def _in_zones(self, visit: _Open, seen: Sighting, passed_s: float, aspect: float) -> None:
+        within = frozenset(place for place, zone in self._zones.items() if inside(zone, (seen.x, seen.y)))
         looks = self._view.target is not None and attentive(self._view.target, seen, aspect)
         for place in sorted(within):
             stay = visit.zones.get(place)

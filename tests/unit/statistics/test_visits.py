@@ -58,7 +58,7 @@ def test_a_track_that_ends_is_one_visit_with_its_stays_in_the_order_of_entering(
     (visit,) = visits
     assert [stay.zone for stay in visit.stays] == ["shop/whole", "shop/left"]
     whole, left = visit.stays
-    assert whole.dwell_s == pytest.approx(22 * 0.2) and whole.is_visit
+    assert whole.dwell_s == pytest.approx(24 * 0.2) and whole.is_visit
     assert left.dwell_s == pytest.approx(14 * 0.2) and left.is_visit
     assert told(events, Measure.PASSERS) == [("shop/whole", 0, 1), ("shop/left", 0, 1)]
     assert Counter(told(events, Measure.PRESENT)) == Counter(
@@ -73,7 +73,14 @@ def test_a_short_stay_is_a_passer_and_no_visit() -> None:
 
 
 def test_a_glimpse_is_no_visit_and_is_told_to_no_counter() -> None:
-    assert watched(meter(), walk(1, [0.5, 0.5])) == ([], [])
+    assert watched(meter(lines=(DOOR,)), walk(1, [0.3, 0.7])) == ([], [])
+
+
+def test_what_was_seen_before_a_face_was_believed_counts_once_it_is() -> None:
+    ((visit,), events) = watched(meter(LEFT, lines=(DOOR,)), walk(1, [0.3, 0.7, 0.7]))
+    assert [(stay.zone, stay.entered_s) for stay in visit.stays] == [("shop/left", 0.0)]
+    assert visit.crossings == (("shop/door", False),)
+    assert told(events, Measure.PASSERS) == [("shop/left", 0, 1)] and len(told(events, Measure.FLOW)) == 1
 
 
 def test_who_leaves_a_zone_and_comes_back_is_counted_once_by_the_live_counters() -> None:
@@ -144,7 +151,7 @@ def test_attention_to_a_target_on_the_picture_is_towards_it_and_not_away_from_it
 def test_seconds_of_attention_are_those_looked_at_the_target() -> None:
     frames = [(n * 0.2, [seen(1, n * 0.2, yaw=0.0 if n < 12 else 60.0)]) for n in range(30)]
     ((visit,), _) = watched(meter(target=Target("screen")), frames)
-    assert visit.stays[0].attention_s == pytest.approx(9 * 0.2)
+    assert visit.stays[0].attention_s == pytest.approx(11 * 0.2)
 
 
 def _pair(gap: float, size: float = 0.2, other_size: float = 0.2, seconds: float = 8.0) -> list[Visit]:
