@@ -1,4 +1,4 @@
-"""`python -m benchmarks.statistics [--write FILE] [--quick]`: how much anonymous statistics are worth, and what they take.
+"""`python -m benchmarks.statistics [--write FILE] [--quick] [--recorded DATA]`: what anonymous statistics are worth, and take.
 
 Belongs here: the page and its sections. Does not belong here: how anything is measured.
 """
@@ -6,24 +6,29 @@ Belongs here: the page and its sections. Does not belong here: how anything is m
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.machine import load_now, machine
 from benchmarks.statistics_query import query_lines
+from benchmarks.statistics_recorded import recorded_lines
 from benchmarks.statistics_utility import Effort, utility_lines
 
-FULL = Effort(people_per_hour=300, frames_per_s=2, repetitions=40, live_repetitions=3)
-QUICK = Effort(people_per_hour=60, frames_per_s=1, repetitions=10, live_repetitions=2)
+FULL = Effort(people_per_hour=300, frames_per_s=2, repetitions=40, live_repetitions=3, people=2400, draws=200)
+QUICK = Effort(people_per_hour=60, frames_per_s=1, repetitions=10, live_repetitions=2, people=300, draws=20)
 # Each takes the effort and a way to tell of its progress, and gives the lines of its section.
-SECTIONS = (utility_lines, query_lines)
+SECTIONS = (utility_lines, recorded_lines, query_lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.statistics", description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the page there")
     parser.add_argument("--quick", action="store_true", help="a minute instead of several; coarser figures")
+    parser.add_argument(
+        "--recorded", type=Path, metavar="DATA", help="a folder of labelled clips, for errors on recorded streams"
+    )
     chosen = parser.parse_args()
-    text = _page(QUICK if chosen.quick else FULL)
+    text = _page(replace(QUICK if chosen.quick else FULL, recorded=chosen.recorded))
     print(text)
     if chosen.write:
         chosen.write.write_text(text)
@@ -33,10 +38,12 @@ def _page(effort: Effort) -> str:
     facts = machine()
     sections = [line for section in SECTIONS for line in section(effort, _tell)]
     facts["load"] = facts["load"].format(load_now())
+    given = " --recorded DATA" if effort.recorded is not None else ""
     head = [
         "# Anonymous statistics, measured",
         "",
-        "Written by `python -m benchmarks.statistics --write benchmarks/STATISTICS.md`, all figures by one run on one machine.",
+        f"Written by `python -m benchmarks.statistics{given} --write benchmarks/STATISTICS.md`, all figures by one run on one "
+        "machine.",
         "",
     ]
     return "\n".join([*head, *(f"- {name}: {words}" for name, words in facts.items()), *sections, ""])

@@ -8,6 +8,7 @@ The truth is what the same keeper gives out without noise: after clipping and ca
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -27,12 +28,15 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured."""
+    """How much is measured. `recorded`: a folder of labelled clips, `people` and `draws` what is made of those."""
 
     people_per_hour: float
     frames_per_s: float
     repetitions: int
     live_repetitions: int
+    people: int
+    draws: int
+    recorded: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +101,31 @@ def utility_lines(effort: Effort, tell: Tell) -> Iterator[str]:
 def _bucket_errors(
     site: Site, moments: Sequence[Moment], mechanism: Mechanism, repetitions: int
 ) -> dict[Measure, Errors]:
-    truth = _tables(site, moments, Exact(), live=False)
-    runs = [_tables(site, moments, mechanism, live=False) for _ in range(repetitions)]
+    truth = tables_of(site, moments, Exact(), live=False)
+    runs = [tables_of(site, moments, mechanism, live=False) for _ in range(repetitions)]
     measures = [measure for measure in TABLED if site.epsilon_of(measure)]
-    return {measure: _errors(measure, truth, runs) for measure in measures}
+    return {measure: errors_of(measure, truth, runs) for measure in measures}
 
 
 def _live_errors(
     site: Site, moments: Sequence[Moment], mechanism: Mechanism, repetitions: int
 ) -> dict[Measure, Errors]:
-    truth = _tables(site, moments, Exact(), live=True)
-    runs = [_tables(site, moments, mechanism, live=True) for _ in range(repetitions)]
+    truth = tables_of(site, moments, Exact(), live=True)
+    runs = [tables_of(site, moments, mechanism, live=True) for _ in range(repetitions)]
     measures = [measure for measure in LIVE if site.live_epsilon_of(measure)]
-    return {measure: _errors(measure, truth, runs) for measure in measures}
+    return {measure: errors_of(measure, truth, runs) for measure in measures}
 
 
-def _tables(site: Site, moments: Sequence[Moment], mechanism: Mechanism, *, live: bool) -> list[tuple[Table, ...]]:
+def tables_of(site: Site, moments: Sequence[Moment], mechanism: Mechanism, *, live: bool) -> list[tuple[Table, ...]]:
     made: list[Release | LiveFigures] = list(released(site, moments, mechanism, live=live))
     return [one.tables for one in made]
 
 
-def _errors(
+def errors_of(
     measure: Measure, truth: Sequence[tuple[Table, ...]], runs: Sequence[Sequence[tuple[Table, ...]]]
 ) -> Errors:
-    true = np.array([_values(tables, measure) for tables in truth], float)
-    noisy = np.array([[_values(tables, measure) for tables in run] for run in runs], float)
+    true = np.array([figures_of(tables, measure) for tables in truth], float)
+    noisy = np.array([[figures_of(tables, measure) for tables in run] for run in runs], float)
     widths = np.array([_widths(tables, measure) for tables in runs[0]], float)
     errors, day_errors = np.abs(noisy - true), np.abs(noisy.sum(1) - true.sum(0))
     scale = next(table.scale for table in runs[0][0] if table.measure is measure)
@@ -136,7 +140,7 @@ def _errors(
     )
 
 
-def _values(tables: Sequence[Table], measure: Measure) -> list[int]:
+def figures_of(tables: Sequence[Table], measure: Measure) -> list[int]:
     return [value for table in tables if table.measure is measure for value in table.values]
 
 
@@ -158,8 +162,14 @@ def _table_lines(title: str, rows: dict[Measure, Errors]) -> Iterator[str]:
 
 
 def _plain(errors: Errors) -> str:
-    share = f"{errors.error / errors.truth:.0%}" if errors.error <= 10 * errors.truth else "over 1000%"
-    return f"{errors.truth:.1f} | {errors.error:.1f} | {share} | {errors.held:.1%}"
+    return f"{errors.truth:.1f} | {errors.error:.1f} | {share_of(errors)} | {errors.held:.1%}"
+
+
+def share_of(errors: Errors) -> str:
+    """The error as a share of the mean true figure."""
+    if errors.truth <= 0:
+        return "–"
+    return f"{errors.error / errors.truth:.0%}" if errors.error <= 10 * errors.truth else "over 1000%"
 
 
 def _reference_lines(mechanism: Mechanism) -> Iterator[str]:
