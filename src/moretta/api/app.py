@@ -89,12 +89,7 @@ def create_app(
     )
     log = AccessLog(log_stream)
     board = JobBoard(limits, services.clock, log.failed)
-    memory = IdempotencyMemory(
-        services.clock,
-        ttl_s=settings.idempotency_ttl_s,
-        entries_per_company=settings.idempotency_entries_per_company,
-        bytes_total=settings.idempotency_bytes_total,
-    )
+    memory = _answers_kept(services)
     budget = MemoryBudget(settings.upload_bytes_total)
     shelf = RedactionShelf(budget, services.clock, settings.redaction_ttl_s)
     forgetting = Forgetting(memory, board, shelf)
@@ -130,6 +125,16 @@ def create_app(
     install_openapi(app, _bodies(services, maker), examples)
     app.add_middleware(Door, owner=app, metrics=metrics, log=log)
     return app
+
+
+def _answers_kept(services: Services) -> IdempotencyMemory:
+    settings = services.settings
+    return IdempotencyMemory(
+        services.clock,
+        ttl_s=settings.idempotency_ttl_s,
+        entries_per_company=settings.idempotency_entries_per_company,
+        bytes_total=settings.idempotency_bytes_total,
+    )
 
 
 def _add_addresses(app: FastAPI, desk: Desk, limiter: RateLimiter, maker: PageMaker | None) -> None:

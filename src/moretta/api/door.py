@@ -106,6 +106,7 @@ class _Visit:
         self._send = send
 
     async def send(self, message: Message) -> None:
+        """Pass `message` on, with the headers that every answer has; an answer to HEAD gets no body."""
         if message["type"] == "http.response.start":
             self.begun = True
             self.status = message["status"]

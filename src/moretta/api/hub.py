@@ -93,6 +93,7 @@ class _Page:
         self._template = environment.get_template("hub.html")
 
     def response(self, hub: Hub) -> Response:
+        """The page of what `hub` has counted by now."""
         counts = hub.counts()
         html = self._template.render(
             stylesheet=self._stylesheet,

@@ -33,6 +33,7 @@ class _Outflow(io.RawIOBase):
         return True
 
     def write(self, piece: object) -> int:
+        """Take all of `piece` (bytes-like), and its length; passed on once there is enough for a piece."""
         view = memoryview(cast(bytes, piece))
         self._waiting += view
         if len(self._waiting) >= _PIECE_BYTES:
@@ -46,6 +47,11 @@ class _Outflow(io.RawIOBase):
             self.put(piece)
 
     def put(self, piece: bytes | Exception | None) -> None:
+        """Hand on a piece, the error that breaks the stream off, or None at its end.
+
+        Raises:
+            Cancelled: the reader has gone away, or has taken nothing for `_STANDSTILL_S`.
+        """
         if self.gone.is_set():
             raise Cancelled("The reader went away.")
         put = asyncio.run_coroutine_threadsafe(self._pieces.put(piece), self._loop)

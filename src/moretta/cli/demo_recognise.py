@@ -65,6 +65,7 @@ class _Story:
         self._holds = True
 
     def told(self) -> bool:
+        """Tell the story from beginning to end; False where a step saw something else than it should."""
         from moretta import Recogniser
 
         with Recogniser(self._settings) as people:

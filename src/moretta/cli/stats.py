@@ -5,17 +5,16 @@ Belongs here: reading arguments and printing. Does not belong here: sums and int
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from moretta.cli.outputs import write_output
 from moretta.cli.terminal import console
 from moretta.core.clock import to_second, utc_now
 from moretta.core.statistics import MEASURES, Measure
@@ -126,11 +125,7 @@ def export(
             content = parquet(rows(statistics, site, first, last))
         else:
             content = exported(statistics, site, first, last, TextFormat(form.value)).encode()
-    if out == "-":
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        Path(out).write_bytes(content)
+    write_output(out, content)
 
 
 @app.command()

@@ -204,10 +204,13 @@ def _interruptible() -> Iterator["_Asked"]:
 
 
 class _Asked:
+    """Whether somebody asked to end: once in order, the second time at once."""
+
     def __init__(self) -> None:
         self._asked = False
 
     def on_signal(self, _signal: int, _frame: FrameType | None) -> None:
+        """Note the wish. Raises `KeyboardInterrupt` where it was noted before."""
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True

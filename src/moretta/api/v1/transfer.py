@@ -63,12 +63,14 @@ class _UnderWay:
         self._lock = threading.Lock()
 
     def begin(self, import_id: str) -> None:
+        """Take the import as under way. Raises `IdempotencyInProgress` where it is."""
         with self._lock:
             if import_id in self._ids:
                 raise IdempotencyInProgress("This import is under way; follow its job, or send the rest after it.")
             self._ids.add(import_id)
 
     def end(self, import_id: str) -> None:
+        """It is over. Idempotent."""
         with self._lock:
             self._ids.discard(import_id)
 

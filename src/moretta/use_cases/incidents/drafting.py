@@ -35,6 +35,7 @@ class _Gaps:
         self.found: list[str] = []
 
     def known(self, value: str, what: str) -> str:
+        """`value`, or where it is blank a gap to fill in, named `what`."""
         if value.strip():
             return value.strip()
         self.found.append(what)

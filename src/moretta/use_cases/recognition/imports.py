@@ -56,6 +56,7 @@ class _Tally:
     people: set[str] = field(default_factory=set)
 
     def fail(self, item: ImportItem, code: str, detail: str) -> None:
+        """Count a failure; the first `MAX_FAILURES_TOLD` are told one by one."""
         self.failed += 1
         if len(self.failures) < MAX_FAILURES_TOLD:
             self.failures.append(ImportFailure(item.key, code, detail))

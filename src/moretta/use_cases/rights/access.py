@@ -70,6 +70,7 @@ class _Package:
     files: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, name: str, content: bytes) -> None:
+        """Add a file that the manifest names."""
         self.write(name, content)
         self.files.append({"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()})
 
@@ -77,6 +78,7 @@ class _Package:
         self.add(name, json.dumps(value, indent=2, ensure_ascii=False).encode())
 
     def write(self, name: str, content: bytes) -> None:
+        """Put a file into the archive; the manifest does not name it."""
         info = zipfile.ZipInfo(name, self.made_at)
         info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
         self.archive.writestr(info, content)
