@@ -85,7 +85,7 @@ class Redactor:
             exempt_persons: people who are enrolled and consented, who stay visible; needs a `recogniser`. Whoever is not found
                 or must not be compared is told of, in numbers, by the result's warnings.
             check: look for faces in the output.
-            strict: raise where the check finds one, and write nothing, unless `keep_leaking`.
+            strict: look at every frame; raise where the check finds a face, and write nothing, unless `keep_leaking`.
             keep_leaking: with `strict`, write the output before raising.
             on_progress: called now and then with a `Progress`; what it raises ends the work.
 
@@ -104,7 +104,7 @@ class Redactor:
         persons = chosen_persons(_ids(only_persons), _ids(exempt_persons), tracks=scope is not Scope.ALL)
         if persons is not None and self._recogniser is None:
             raise RequestInvalid("expected a recogniser where persons are named: Redactor(recogniser=Recogniser())")
-        request = RedactionRequest(self._method, scope, tracks, self._sound, check, new_seed())
+        request = RedactionRequest(self._method, scope, tracks, self._sound, check, new_seed(), every_frame=strict)
         redaction, fd = self._counted(source, request, on_progress, persons)
         try:
             leak = leak_of(redaction) if strict else None

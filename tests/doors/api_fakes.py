@@ -76,7 +76,7 @@ class FakeRedacter:
         self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None
     ) -> tuple[Redaction, int]:
         self.requests.append(request)
-        report = self.behave(on_progress) or LeakReport(1, 1, 0, 0.0)
+        report = self.behave(on_progress) or LeakReport(1, 1, 1, 0, 0.0)
         size = 0 if request.follow_only else os.fstat(media_fd).st_size
         fd = os.memfd_create("output")
         os.write(fd, os.pread(media_fd, size, 0))

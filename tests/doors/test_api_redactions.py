@@ -11,7 +11,7 @@ from moretta.core.ports import OnProgress
 from moretta.core.redaction import Leak, LeakReport, Method, Scope, SoundTreatment
 
 URL = "/v1/redactions"
-LEAKING = LeakReport(9, 9, 2, 66.0, (Leak(3, 0.1, (1.0, 2.0, 3.0, 4.0), 0.9),))
+LEAKING = LeakReport(9, 9, 9, 2, 66.0, (Leak(3, 0.1, (1.0, 2.0, 3.0, 4.0), 0.9),))
 
 
 def test_a_picture_is_answered_with_its_report_and_the_place_of_its_output() -> None:

@@ -44,10 +44,11 @@ class Scope(StrEnum):
 class RedactionRequest:
     """What a caller asks for. `tracks` are the ids that `Scope.ALL_BUT` and `Scope.ONLY` name; empty with `Scope.ALL`.
 
-    `check` runs the leak check on the output. `seed` chooses the avatars' looks, the noise of the other methods and how far a
-    voice is moved; it is drawn anew for each request, never derived from a face. `follow_only` finds and follows the faces and
-    writes nothing: the tracks of the result can then be named in another request for the same media. `tracking`: how those
-    tracks were followed (see `ProbedTracks`); where the item's are followed in any other way, every face is hidden.
+    `check` runs the leak check on the output, in which `every_frame` leaves out none (see `LeakReport`). `seed` chooses the
+    avatars' looks, the noise of the other methods and how far a voice is moved; it is drawn anew for each request, never
+    derived from a face. `follow_only` finds and follows the faces and writes nothing: the tracks of the result can then be
+    named in another request for the same media. `tracking`: how those tracks were followed (see `ProbedTracks`); where the
+    item's are followed in any other way, every face is hidden.
     """
 
     method: Method = Method.BLUR
@@ -58,6 +59,7 @@ class RedactionRequest:
     seed: int = 0
     follow_only: bool = False
     tracking: str = ""
+    every_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True)

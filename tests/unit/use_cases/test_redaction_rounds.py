@@ -77,11 +77,12 @@ class FramesReader:
     scale: float = 1.0
     warnings: Sequence[Notice] = ()
     closed: bool = False
+    rate: float = 10.0
 
     @property
     def info(self) -> MediaInfo:
         count = len(self.frames_given)
-        return MediaInfo(MediaKind.VIDEO, "mp4", SIDE, SIDE, count, count / 10, 10.0, False, 0, False, 1)
+        return MediaInfo(MediaKind.VIDEO, "mp4", SIDE, SIDE, count, count / self.rate, self.rate, False, 0, False, 1)
 
     @property
     def frames_total(self) -> int | None:
@@ -89,7 +90,7 @@ class FramesReader:
 
     def frames(self) -> Iterator[Frame]:
         for index, pixels in enumerate(self.frames_given):
-            yield Frame(pixels.copy(), index, index * 100_000_000)
+            yield Frame(pixels.copy(), index, round(index / self.rate * 1e9))
 
     def audio(self) -> Iterator[AudioBlock]:
         return iter(())
@@ -105,9 +106,10 @@ class MediaInMemory:
     given: list[Pixels]
     made: list[list[Pixels]] = field(default_factory=list)
     readers: list[FramesReader] = field(default_factory=list)
+    rate: float = 10.0
 
     def reader(self) -> FramesReader:
-        self.readers.append(FramesReader(self.given))
+        self.readers.append(FramesReader(self.given, rate=self.rate))
         return self.readers[-1]
 
     def rewrite(self, editor: FrameEditor, sound: SoundTreatment, seed: int, frames: int) -> Rewritten:
@@ -121,7 +123,7 @@ class MediaInMemory:
         return Rewritten("mp4", 1234, len(made), sound, (Notice("some.note", "A note."),))
 
     def written(self) -> FramesReader:
-        self.readers.append(FramesReader(self.made[-1]))
+        self.readers.append(FramesReader(self.made[-1], rate=self.rate))
         return self.readers[-1]
 
 
@@ -151,6 +153,30 @@ def test_all_faces_are_hidden_and_every_reader_is_closed() -> None:
     assert (done.frames, done.bytes, done.sound, done.report.frames) == (FRAMES, 1234, SoundTreatment.KEEP, FRAMES)
     assert [track.frames for track in done.tracks] == [FRAMES, FRAMES]
     assert [notice.code for notice in done.warnings] == ["some.note"]
+
+
+class Counting(BrightDetector):
+    """Remembers how often it looked."""
+
+    looks = 0
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        self.looks += 1
+        return super().detect(pixels)
+
+
+@pytest.mark.parametrize(
+    ("rate", "every_frame", "first", "after"), [(10.0, False, 30, 30), (30.0, False, 10, 20), (30.0, True, 10, 30)]
+)
+def test_each_frame_is_looked_at_before_or_after_and_strictly_in_the_output(
+    rate: float, every_frame: bool, first: int, after: int
+) -> None:
+    finding, checking = Counting(), Counting()
+    media = MediaInMemory([picture([20, 60])] * 30, rate=rate)
+    done = redact(media, RedactionRequest(every_frame=every_frame), instruments(finding, checking))
+    assert done.report is not None
+    assert (finding.looks, checking.looks, done.report.frames_looked_at) == (first, after, after)
+    assert done.report.frames == 30
 
 
 def test_what_the_check_finds_is_hidden_in_a_second_round() -> None:

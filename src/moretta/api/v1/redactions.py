@@ -47,7 +47,7 @@ _TEXTS = {
     "except_persons": "Ids of enrolled persons who consented, comma-separated: these stay visible; needs search:run too.",
     "tracks": "1: find and follow the faces and tell their tracks; nothing is written.",
     "check": "0: do not look for faces in the output.",
-    "strict": "1: 422 redaction.leak, and no output, where the check finds a face.",
+    "strict": "1: the check looks at every frame; 422 redaction.leak, and no output, where it finds a face.",
     "async": "1: answer with a job at once.",
 }
 FORM_FIELDS = frozenset(_TEXTS)
@@ -215,6 +215,7 @@ def _options(given: Mapping[str, str], prefer: str | None, key: ApiKeyInfo) -> _
         check,
         new_seed(),
         flag("tracks", words.get("tracks", "")),
+        every_frame=strict,
     )
     listed = request.follow_only or scope is not Scope.ALL
     persons = chosen_persons(_persons("only_persons", words), _persons("except_persons", words), tracks=listed)

@@ -64,7 +64,7 @@ def redact(
         written, hiding = _hidden(media, request, instruments, plan, info, attacks, told)
         if not request.check:
             return _told_of(request, info, found, plan, written, None, notices)
-        checked = _checked(media, instruments, plan, hiding, attacks, told)
+        checked = _checked(media, instruments, plan, hiding, attacks, told, request.every_frame)
         if checked.report.clean or round_ == MOST_ROUNDS - 1:
             break
         _add(found, checked)
@@ -84,12 +84,14 @@ def followed(
         return found, replace(reader.info, frames=len(found.times_s)), tuple(reader.warnings)
 
 
-def _looking(reader: MediaReader, instruments: RedactionInstruments, *, hiding: bool) -> tuple[Looking, float]:
-    """Who looks, and the frame rate. The check looks where the first pass did not."""
+def _looking(
+    reader: MediaReader, instruments: RedactionInstruments, *, hiding: bool, every_frame: bool = False
+) -> tuple[Looking, float]:
+    """Who looks, and the frame rate. The check looks where the first pass did not, or at `every_frame`."""
     info = reader.info
     rate = info.frame_rate or _DEFAULT_RATE
     step = 1
-    if info.kind is MediaKind.VIDEO and not info.variable_frame_rate:
+    if info.kind is MediaKind.VIDEO and not (info.variable_frame_rate or every_frame):
         step = max(1, round(LOOK_EVERY_S * rate))
 
     def looks_at(index: int) -> bool:
@@ -141,9 +143,10 @@ def _checked(
     hiding: Hiding,
     attacks: LeakAttacks | None,
     told: "Told",
+    every_frame: bool,
 ) -> Checked:
     with closing(media.written()) as reader:
-        looking, _ = _looking(reader, instruments, hiding=False)
+        looking, _ = _looking(reader, instruments, hiding=False, every_frame=every_frame)
         told.begin("check", plan.frames)
         with _frames(reader) as frames:
             seen = frames if attacks is None else _seen_by(attacks, frames, reader.scale)
