@@ -60,7 +60,11 @@ class WatchingProcess:
         self._begun = Begin(site, new_session(), started_s)
         self._paid: set[date] = set()
         attributes = [one.value for one in (Measure.AGE, Measure.GENDER) if site.epsilon_of(one)]
-        environment = {**(terms.environment or {}), "MORETTA_WATCH_ATTRIBUTES": ",".join(attributes)}
+        environment = {
+            **(terms.environment or {}),
+            "MORETTA_WATCH_ATTRIBUTES": ",".join(attributes),
+            "MORETTA_WATCH_TIMEZONE": site.timezone,
+        }
         self._nothing = os.memfd_create("moretta-nothing", os.MFD_CLOEXEC)
         try:
             self._process = WorkerProcess(

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ from moretta.wiring.wire import parsed
 Handler = Callable[..., bytes]
 # Which of `age` and `gender` are released, separated by commas; others are not even loaded.
 ATTRIBUTES = "MORETTA_WATCH_ATTRIBUTES"
+# The site's, whose file must be read while files can be.
+TIMEZONE = "MORETTA_WATCH_TIMEZONE"
 _NOTHING = b"{}"
 _SIDE = 160
 
@@ -47,6 +50,7 @@ def watching_handler() -> Handler:
     # Its threads wait for each other longer than they work on pictures of this size: 4.2 against 4.8 ms of a core to look for
     # markers in one of 640x480.
     cv2.setNumThreads(1)
+    ZoneInfo(os.environ.get(TIMEZONE, "UTC"))  # kept by its module from here on
     wanted = frozenset(filter(None, os.environ.get(ATTRIBUTES, "").split(",")))
     models = WatchingModels(Settings().models_dir)
     detector = CenterFaceDetector(models.open("centerface"), LEAST_SCORE, DETECTOR_SIDE)
