@@ -4,6 +4,7 @@ Belongs here: the `Executor` over the sandbox's pool, started as the settings sa
 """
 
 import os
+from collections.abc import Callable
 
 from moretta.core.analysis import Analysis, AnalysisRequest
 from moretta.core.features import FeatureRequest, FeatureSet
@@ -23,9 +24,9 @@ from moretta.wiring.redacting_wire import parse_redaction, redaction_request_jso
 from moretta.wiring.requests import Duty, RequestKind, tagged
 from moretta.wiring.wire import not_a_result, parse_analysis, parse_progress, request_json
 
-# What a worker must know; nothing else of the environment is inherited.
 # A picture that was saved at a low quality may need several times its bytes; a small file may need room for a container's index.
 _OUTPUT_TIMES, _OUTPUT_BYTES = 4, 16 * 2**20
+# What a worker must know; nothing else of the environment is inherited.
 _WORKER_SETTINGS = ("models_dir", "max_bytes", "max_pixels", "max_frames", "max_duration_s")
 
 
@@ -41,34 +42,19 @@ class PoolExecutor:
 
     def analyse(self, media_fd: int, request: AnalysisRequest, on_progress: OnProgress | None = None) -> Analysis:
         """The analysis of the media in `media_fd`; see the port for what it raises."""
-
-        def tell(raw: bytes) -> None:
-            progress = parse_progress(raw)
-            if on_progress is not None:
-                on_progress(progress)
-
-        return parse_analysis(self.pool.run(media_fd, tagged(RequestKind.ANALYSE, request_json(request)), tell))
+        return parse_analysis(
+            self.pool.run(media_fd, tagged(RequestKind.ANALYSE, request_json(request)), _teller(on_progress))
+        )
 
     def features(self, media_fd: int, request: FeatureRequest, on_progress: OnProgress | None = None) -> FeatureSet:
         """See `core.features.FeatureExecutor`."""
-
-        def tell(raw: bytes) -> None:
-            progress = parse_progress(raw)
-            if on_progress is not None:
-                on_progress(progress)
-
         body = tagged(RequestKind.FEATURES, feature_request_json(request))
-        return parse_feature_set(self.pool.run(media_fd, body, tell))
+        return parse_feature_set(self.pool.run(media_fd, body, _teller(on_progress)))
 
     def redact(
         self, media_fd: int, request: RedactionRequest, on_progress: OnProgress | None = None
     ) -> tuple[Redaction, int]:
         """See `core.redaction.RedactionExecutor`."""
-
-        def tell(raw: bytes) -> None:
-            progress = parse_progress(raw)
-            if on_progress is not None:
-                on_progress(progress)
 
         def size_of(result: bytes) -> int:
             return parse_redaction(result).bytes
@@ -77,7 +63,12 @@ class PoolExecutor:
         output = OutputMemory(output_limit(os.fstat(media_fd).st_size, self._most_output_bytes))
         try:
             result = self.pool.run(
-                media_fd, body, tell, time_limit_s=self._redaction_limit_s, output=output, size_of=size_of
+                media_fd,
+                body,
+                _teller(on_progress),
+                time_limit_s=self._redaction_limit_s,
+                output=output,
+                size_of=size_of,
             )
             redaction = parse_redaction(result)
             if bool(redaction.bytes) == request.follow_only:
@@ -90,18 +81,25 @@ class PoolExecutor:
         self, media_fd: int, request: ProbeTracksRequest, on_progress: OnProgress | None = None
     ) -> ProbedTracks:
         """See `core.redaction.RedactionExecutor`."""
-
-        def tell(raw: bytes) -> None:
-            progress = parse_progress(raw)
-            if on_progress is not None:
-                on_progress(progress)
-
         body = tagged(RequestKind.PROBE_TRACKS, probe_tracks_request_json(request))
-        return parse_probed_tracks(self.pool.run(media_fd, body, tell, time_limit_s=self._redaction_limit_s))
+        return parse_probed_tracks(
+            self.pool.run(media_fd, body, _teller(on_progress), time_limit_s=self._redaction_limit_s)
+        )
 
     def close(self) -> None:
         """End the workers. Idempotent."""
         self.pool.close()
+
+
+def _teller(on_progress: OnProgress | None) -> Callable[[bytes], None]:
+    """What is done with a worker's word of progress: it is checked, whether or not anybody listens."""
+
+    def tell(raw: bytes) -> None:
+        progress = parse_progress(raw)
+        if on_progress is not None:
+            on_progress(progress)
+
+    return tell
 
 
 def output_limit(media_bytes: int, most: int) -> int:
