@@ -160,8 +160,9 @@ class Leak:
 class LeakReport:
     """What re-detecting and attacking the output found.
 
-    The check looks at `frames_looked_at` of the output's `frames`: at all of a still, in a video at those that were not looked
-    at to find the faces; a frame between two looks counts as the look before it.
+    The check looks at `frames_looked_at` of the output's `frames`: at all of a still, in a video at the first and at those that
+    were not looked at to find the faces (at all, where none was left out then); a frame between two looks counts as the look
+    before it.
 
     `frames_with_faces` held a face to hide; `leaks` are at most the first thousand, `frames_leaking` counts
     all; `longest_leak_ms` is the longest run of leaking frames. `reidentified` of `reidentification_trials` faces were ranked

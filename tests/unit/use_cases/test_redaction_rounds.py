@@ -78,11 +78,12 @@ class FramesReader:
     warnings: Sequence[Notice] = ()
     closed: bool = False
     rate: float = 10.0
+    announced: float | None = None
 
     @property
     def info(self) -> MediaInfo:
-        count = len(self.frames_given)
-        return MediaInfo(MediaKind.VIDEO, "mp4", SIDE, SIDE, count, count / self.rate, self.rate, False, 0, False, 1)
+        count, rate = len(self.frames_given), self.announced or self.rate
+        return MediaInfo(MediaKind.VIDEO, "mp4", SIDE, SIDE, count, count / rate, rate, False, 0, False, 1)
 
     @property
     def frames_total(self) -> int | None:
@@ -107,9 +108,10 @@ class MediaInMemory:
     made: list[list[Pixels]] = field(default_factory=list)
     readers: list[FramesReader] = field(default_factory=list)
     rate: float = 10.0
+    announced: float | None = None
 
     def reader(self) -> FramesReader:
-        self.readers.append(FramesReader(self.given, rate=self.rate))
+        self.readers.append(FramesReader(self.given, rate=self.rate, announced=self.announced))
         return self.readers[-1]
 
     def rewrite(self, editor: FrameEditor, sound: SoundTreatment, seed: int, frames: int) -> Rewritten:
@@ -166,7 +168,7 @@ class Counting(BrightDetector):
 
 
 @pytest.mark.parametrize(
-    ("rate", "every_frame", "first", "after"), [(10.0, False, 30, 30), (30.0, False, 10, 20), (30.0, True, 10, 30)]
+    ("rate", "every_frame", "first", "after"), [(10.0, False, 30, 30), (30.0, False, 10, 21), (30.0, True, 10, 30)]
 )
 def test_each_frame_is_looked_at_before_or_after_and_strictly_in_the_output(
     rate: float, every_frame: bool, first: int, after: int
@@ -177,6 +179,22 @@ def test_each_frame_is_looked_at_before_or_after_and_strictly_in_the_output(
     assert done.report is not None
     assert (finding.looks, checking.looks, done.report.frames_looked_at) == (first, after, after)
     assert done.report.frames == 30
+
+
+def test_frames_own_times_count_and_not_the_rate_that_the_container_announces() -> None:
+    finding, checking = Counting(), Counting()
+    media = MediaInMemory([picture([20, 60])] * 30, rate=30.0, announced=1000.0)
+    done = redact(media, RedactionRequest(), instruments(finding, checking))
+    assert (finding.looks, checking.looks) == (10, 21)
+    assert [track.frames for track in done.tracks] == [30, 30]
+
+
+def test_the_only_frame_of_a_video_is_checked() -> None:
+    done = redact(
+        MediaInMemory([picture([20])], rate=30.0), RedactionRequest(), instruments(BrightDetector(), BrightDetector())
+    )
+    assert done.report is not None
+    assert (done.report.frames, done.report.frames_looked_at) == (1, 1)
 
 
 def test_what_the_check_finds_is_hidden_in_a_second_round() -> None:

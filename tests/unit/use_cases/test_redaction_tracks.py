@@ -10,7 +10,7 @@ from moretta.core.ports import FaceDetector
 from moretta.core.redaction import FaceFollower, FaceToHide, Method, RedactionRequest, Scope
 from moretta.core.values import Face, Floats, Frame, Pixels, TrackId
 from moretta.use_cases.redaction.check import check, covered_share, leaks_at
-from moretta.use_cases.redaction.find import Found, Looking, find, merged
+from moretta.use_cases.redaction.find import Every, Found, Looking, find, merged
 from moretta.use_cases.redaction.instruments import Cuts, Detectors
 from moretta.use_cases.redaction.plan import (
     COVER_RATIO,
@@ -89,16 +89,16 @@ def numbered(count: int) -> list[Frame]:
 
 
 def looking_with(
-    detector: FaceDetector, cuts: Cuts, follower: FaceFollower, looks_at: Callable[[int], bool] = lambda _: True
+    detector: FaceDetector, cuts: Cuts, follower: FaceFollower, looks_at: Callable[[Frame], bool] = lambda _: True
 ) -> Looking:
     detectors = Detectors(detector, detector, detector)
-    return Looking(detectors, cuts, follower, still=False, looks_at=looks_at, every=1000)
+    return Looking(detectors, cuts, follower, still=False, looks_at=looks_at, every_s=100.0)
 
 
 def found_in(faces: dict[int, list[Face]], count: int, *, alike: float = -1.0, cut: int | None = None) -> Found:
     cuts = NoCuts() if cut is None else CutAt(cut)
     looking = looking_with(Script(faces), cuts, Still(alike))
-    return find(iter(numbered(count)), 1.0, RATE, looking, Still(alike), lambda _: None)
+    return find(iter(numbered(count)), 1.0, looking, Still(alike), lambda _: None)
 
 
 def track(rows: dict[int, float]) -> Track:
@@ -163,6 +163,25 @@ def test_a_face_is_never_followed_back_across_a_cut() -> None:
 def test_a_face_that_the_detector_loses_is_followed_by_its_looks_for_a_second() -> None:
     (only,) = found_in({0: [face_at(50)]}, 30, alike=0.9).tracks
     assert sorted(only.rows) == list(range(11))
+
+
+@pytest.mark.parametrize(
+    ("rate", "every"),
+    [(10.0, 1), (12.5, 1), (24.0, 2), (25.0, 2), (29.97, 3), (30.0, 3), (50.0, 5), (60.0, 6), (120.0, 12)],
+)
+def test_a_look_is_due_every_so_many_seconds_to_the_nearest_frame(rate: float, every: int) -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    for unit_ns in (1, 1_000_000):  # a fine clock, and one of whole milliseconds
+        often = Every(0.1)
+        frames = [Frame(pixels, i, round(i / rate * 1e9 / unit_ns) * unit_ns) for i in range(60)]
+        assert [frame.index for frame in frames if often.due(frame)] == list(range(0, 60, every))
+
+
+def test_a_look_is_due_at_every_frame_that_comes_late_and_again_only_later_where_one_was_made_anyway() -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    often = Every(0.1)
+    frames = [Frame(pixels, i, ms * 1_000_000) for i, ms in enumerate([0, 300, 330, 360, 900, 930, 960, 990, 1030])]
+    assert [frame.index for frame in frames if often.due(frame, anyway=frame.index == 6)] == [0, 1, 4, 6]
 
 
 def test_two_people_side_by_side_are_two_tracks_throughout() -> None:
@@ -298,7 +317,7 @@ def test_the_report_counts_leaking_frames_and_their_longest_run() -> None:
 
 def test_a_frame_between_two_looks_of_the_check_counts_as_the_look_before_it() -> None:
     leaking = {index: [face_at(100, 0.75)] for index in (1, 2, 7)}
-    looking = looking_with(Script(leaking), NoCuts(), Still(), lambda index: index % 3 != 0)
+    looking = looking_with(Script(leaking), NoCuts(), Still(), lambda frame: frame.index % 3 != 0)
     report = check(iter(numbered(10)), 1.0, looking, solid_plan(), {}, 7, lambda: None).report
     assert (report.frames, report.frames_looked_at) == (10, 6)
     assert report.frames_leaking == 4, "frames 1, 2, 3 and 7"

@@ -31,27 +31,32 @@ LEAST_OVERLAP = 0.2
 MOST_DISTANCE = 0.6
 # Correlation of looks from which a face is believed to be where it is followed to.
 LEAST_ALIKE = 0.75
-# What the past keeps, and how long a face is followed without a detection.
+# What the past keeps, and how long a face is followed without a detection: at least some frames; at most as many as a second of
+# slow motion has, whose small pictures are at most 100 kB each.
 MEMORY_S = 1.0
+_LEAST_MEMORY, _MOST_MEMORY = 2, 240
 # s between two looks of the larger detector; between them weaker detections and looks carry on.
 CAREFUL_EVERY_S = 0.8
 CHECK_CAREFUL_EVERY_S = 1.6
 # px: pictures of a longer side up to this show the smaller detector nearly all that the larger one would see.
 CAREFUL_FROM = 800
-# s from one look at a video to the next: a face moves little meanwhile, and its places between are interpolated. The check looks
-# at the frames between.
+# s from one look at a video to the next, to the nearest frame: a face moves little meanwhile, and its places between are
+# interpolated. The check looks at the frames between. Frames' own times count: containers announce rates that no frame has
+# (browsers' recordings 1000 a second).
 LOOK_EVERY_S = 0.1
 _AT_ONCE = 16
 
 
 @dataclass(slots=True)
 class Found:
-    """What the first pass found: tracks, the time of every frame in s, the first frame of every scene, px per original px."""
+    """What the first pass found: tracks, the time of every frame in s, the first frame of every scene, px per original px;
+    `looked_at`: the frames in which it looked."""
 
     tracks: list[Track]
     times_s: list[float]
     scenes: list[int]
     scale: float
+    looked_at: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -59,6 +64,7 @@ class _Past:
     """What is remembered of a frame: its small picture and the detections that nobody claimed."""
 
     index: int
+    time_ns: int
     thumbnail: Pixels
     unclaimed: list[Face] = field(default_factory=list)
 
@@ -71,14 +77,32 @@ class _Looked:
     faces: list[Face] | None
 
 
+class Every:
+    """Says of frames in order whether so many seconds have passed since the last of which it said so, to the nearest frame."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ns = round(seconds * 1e9)
+        self._last: int | None = None
+        self._previous = 0
+
+    def due(self, frame: Frame, anyway: bool = False) -> bool:
+        """Whether it is time, or to be done `anyway`; always at the first frame."""
+        half_a_frame = (frame.time_ns - self._previous) // 2
+        self._previous = frame.time_ns
+        if anyway or self._last is None or frame.time_ns + half_a_frame - self._last >= self._ns:
+            self._last = frame.time_ns
+            return True
+        return False
+
+
 class Looking:
     """Detects in frames on two threads, in order.
 
     Args:
         detectors: those who look.
         still: whether the frames are pictures of their own, each of which is looked at.
-        looks_at: whether the frame of an index of a video is looked at; the first of a scene always is.
-        every: frames between two looks of the careful detector.
+        looks_at: whether a frame of a video is looked at, asked for each in order; the first of a scene always is.
+        every_s: s between two looks of the careful detector.
     """
 
     def __init__(
@@ -88,26 +112,22 @@ class Looking:
         follower: FaceFollower,
         *,
         still: bool,
-        looks_at: Callable[[int], bool],
-        every: int,
+        looks_at: Callable[[Frame], bool],
+        every_s: float,
     ) -> None:
         self._detectors, self._cuts, self._follower = detectors, cuts, follower
-        self._looks_at, self._still, self._every = looks_at, still, every
+        self._looks_at, self._still, self._careful = looks_at, still, Every(every_s)
 
     def over(self, frames: Iterator[Frame]) -> Iterator[_Looked]:
         """Every frame with what was found in it; None where nobody looked."""
         with ThreadPoolExecutor(2, thread_name_prefix="detect") as pool:
             waiting: deque[tuple[Frame, Pixels, bool, Future[list[Face]] | None]] = deque()
-            since_careful = self._every
             for frame in frames:
                 cut = self._cuts.cut_before(frame.pixels)
-                carefully = (cut or since_careful >= self._every) and max(frame.pixels.shape) > CAREFUL_FROM
-                looks = self._still or cut or self._looks_at(frame.index)
                 future = None
-                if looks:
+                if self._looks_at(frame) or cut or self._still:
+                    carefully = max(frame.pixels.shape) > CAREFUL_FROM and self._careful.due(frame, cut)
                     future = pool.submit(self._detected, frame.pixels, carefully)
-                    since_careful = 0 if carefully else since_careful
-                since_careful += 1
                 waiting.append((frame, self._follower.thumbnail(frame.pixels), cut, future))
                 if len(waiting) >= _AT_ONCE:
                     yield _looked(*waiting.popleft())
@@ -141,15 +161,15 @@ def merged(faces: Sequence[Face], more: Sequence[Face]) -> list[Face]:
 class Finder:
     """Makes tracks of what is found, frame by frame."""
 
-    def __init__(self, follower: FaceFollower, rate: float) -> None:
+    def __init__(self, follower: FaceFollower) -> None:
         self._follower = follower
-        self._memory = max(2, round(MEMORY_S * rate))
-        self._past: deque[_Past] = deque(maxlen=self._memory)
+        self._past: deque[_Past] = deque(maxlen=_MOST_MEMORY)
         self._active: list[Track] = []
         self._next_id = 1
         self.tracks: list[Track] = []
         self.times_s: list[float] = []
         self.scenes = [0]
+        self.looked_at: set[int] = set()
 
     def take(self, looked: _Looked) -> None:
         """The next frame."""
@@ -159,14 +179,18 @@ class Finder:
             self.scenes.append(frame.index)
             self._past.clear()
             self._active = []
-        now = _Past(frame.index, looked.thumbnail)
+        now = _Past(frame.index, frame.time_ns, looked.thumbnail)
+        while len(self._past) > _LEAST_MEMORY and now.time_ns - self._past[0].time_ns > MEMORY_S * 1e9:
+            self._past.popleft()
         scale = looked.thumbnail.shape[1] / frame.pixels.shape[1]
         if looked.faces is not None:
+            self.looked_at.add(frame.index)
             self._associate(now, looked.faces, scale)
         self._past.append(now)
 
     def _associate(self, now: _Past, faces: list[Face], scale: float) -> None:
-        self._active = [track for track in self._active if now.index - track.last_detected <= self._memory]
+        oldest = self._past[0].index if self._past else now.index
+        self._active = [track for track in self._active if track.last_detected >= oldest]
         claimed = set()
         for track, column in _pairs(self._active, now.index, faces):
             if column < 0:
@@ -280,17 +304,16 @@ def _moved(row: Floats, box: Floats) -> Floats:
 def find(
     frames: Iterator[Frame],
     scale: float,
-    rate: float,
     looking: Looking,
     follower: FaceFollower,
     tick: Callable[[int], None],
 ) -> Found:
     """All faces of `frames`; `tick` is told how many tracks there are after each frame."""
-    finder = Finder(follower, rate)
+    finder = Finder(follower)
     for looked in looking.over(frames):
         finder.take(looked)
         tick(len(finder.tracks))
-    return Found(finder.tracks, finder.times_s, finder.scenes, scale)
+    return Found(finder.tracks, finder.times_s, finder.scenes, scale, frozenset(finder.looked_at))
 
 
 def tracking_of(found: Found) -> str:

@@ -4,7 +4,7 @@ Belongs here: the order of the passes. Does not belong here: how any of them wor
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -20,19 +20,19 @@ from moretta.use_cases.redaction.find import (
     CAREFUL_EVERY_S,
     CHECK_CAREFUL_EVERY_S,
     LOOK_EVERY_S,
+    Every,
     Found,
     Looking,
     find,
     tracking_of,
 )
-from moretta.use_cases.redaction.instruments import RedactionInstruments
+from moretta.use_cases.redaction.instruments import Detectors, RedactionInstruments
 from moretta.use_cases.redaction.plan import Hiding, Plan, hidden_tracks, plan_of
 from moretta.use_cases.redaction.tracks import Track
 
 # How often what the check finds is hidden as well and the output written anew. Each round costs as much as the first.
 MOST_ROUNDS = 2
 _PROGRESS_EVERY_S = 0.2
-_DEFAULT_RATE = 25.0
 
 
 def redact(
@@ -64,7 +64,8 @@ def redact(
         written, hiding = _hidden(media, request, instruments, plan, info, attacks, told)
         if not request.check:
             return _told_of(request, info, found, plan, written, None, notices)
-        checked = _checked(media, instruments, plan, hiding, attacks, told, request.every_frame)
+        looked_at = frozenset[int]() if request.every_frame else found.looked_at
+        checked = _checked(media, instruments, plan, hiding, attacks, told, looked_at)
         if checked.report.clean or round_ == MOST_ROUNDS - 1:
             break
         _add(found, checked)
@@ -77,35 +78,30 @@ def followed(
 ) -> tuple[Found, MediaInfo, tuple[Notice, ...]]:
     """The first pass: what is found in the media, always in the same way."""
     with closing(media.reader()) as reader:
-        looking, rate = _looking(reader, instruments, hiding=True)
+        often = Every(LOOK_EVERY_S)
+        looking = _looking(reader, instruments, instruments.finding, often.due, CAREFUL_EVERY_S)
         told.begin("find", reader.frames_total)
         with _frames(reader) as frames:
-            found = find(frames, reader.scale, rate, looking, instruments.follower, told.frame)
+            found = find(frames, reader.scale, looking, instruments.follower, told.frame)
         return found, replace(reader.info, frames=len(found.times_s)), tuple(reader.warnings)
 
 
 def _looking(
-    reader: MediaReader, instruments: RedactionInstruments, *, hiding: bool, every_frame: bool = False
-) -> tuple[Looking, float]:
-    """Who looks, and the frame rate. The check looks where the first pass did not, or at `every_frame`."""
-    info = reader.info
-    rate = info.frame_rate or _DEFAULT_RATE
-    step = 1
-    if info.kind is MediaKind.VIDEO and not (info.variable_frame_rate or every_frame):
-        step = max(1, round(LOOK_EVERY_S * rate))
+    reader: MediaReader,
+    instruments: RedactionInstruments,
+    detectors: Detectors,
+    looks_at: Callable[[Frame], bool],
+    careful_every_s: float,
+) -> Looking:
+    still = reader.info.kind is MediaKind.IMAGE
+    cuts, follower = instruments.cuts(), instruments.follower
+    return Looking(detectors, cuts, follower, still=still, looks_at=looks_at, every_s=careful_every_s)
 
-    def looks_at(index: int) -> bool:
-        return step == 1 or (index % step == 0) == hiding
 
-    looking = Looking(
-        instruments.finding if hiding else instruments.checking,
-        instruments.cuts(),
-        instruments.follower,
-        still=info.kind is MediaKind.IMAGE,
-        looks_at=looks_at,
-        every=max(1, round(rate * (CAREFUL_EVERY_S if hiding else CHECK_CAREFUL_EVERY_S))),
-    )
-    return looking, rate
+def _left_out(looked_at: frozenset[int]) -> Callable[[Frame], bool]:
+    """Where the check looks: at frames at which the first pass did not, at the item's first, and, of frames in a row at which
+    it did, at all but one: so a video of few frames a second is checked as well."""
+    return lambda frame: frame.index not in looked_at or frame.index == 0 or frame.index - 1 in looked_at
 
 
 @contextmanager
@@ -143,10 +139,11 @@ def _checked(
     hiding: Hiding,
     attacks: LeakAttacks | None,
     told: "Told",
-    every_frame: bool,
+    looked_at: frozenset[int],
 ) -> Checked:
+    """What the check finds; `looked_at`: frames at which it need not look, since the first pass did."""
     with closing(media.written()) as reader:
-        looking, _ = _looking(reader, instruments, hiding=False, every_frame=every_frame)
+        looking = _looking(reader, instruments, instruments.checking, _left_out(looked_at), CHECK_CAREFUL_EVERY_S)
         told.begin("check", plan.frames)
         with _frames(reader) as frames:
             seen = frames if attacks is None else _seen_by(attacks, frames, reader.scale)
