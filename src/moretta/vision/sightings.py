@@ -4,8 +4,8 @@ Belongs here: what statistics are told of one face in one frame. Does not belong
 process, anything by which a face could be told from another one.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from moretta.core.ports import AttributeModel
 from moretta.core.statistics import Sighting
@@ -20,8 +20,16 @@ LOOKS = 3
 BETWEEN_LOOKS_S = 0.6
 # Beyond, the models saw few faces while they were trained (docs/model-cards: photographs of people who look at the camera).
 MOST_YAW_DEG = 35.0
-# More tracks than a camera shows at once; the oldest are forgotten, and are looked at again where they are still there.
-_MOST_TRACKS = 512
+# A tracker gives no id of so long ago again, unless its camera's clock was set. Forgotten by time and never for the number of
+# tracks: one visit more must not be what makes another be looked at again.
+_FORGOTTEN_AFTER_S = 60.0
+
+
+@dataclass(slots=True)
+class _Looked:
+    seen_s: float
+    count: int = 0
+    last_s: float = 0.0
 
 
 class Looks:
@@ -33,17 +41,17 @@ class Looks:
 
     def __init__(self, models: Sequence[AttributeModel]) -> None:
         self._models = tuple(models)
-        self._taken: OrderedDict[TrackId, tuple[int, float]] = OrderedDict()
+        self._tracks: dict[TrackId, _Looked] = {}
+        self._tidied_s = 0.0
 
     def look(self, frame: Frame, tracked: TrackedFace, pose: Pose, time_s: float) -> tuple[float | None, float | None]:
         """Age in years and probability of female, None where not looked at now."""
-        count, last_s = self._taken.get(tracked.track_id, (0, -BETWEEN_LOOKS_S))
+        looked = self._of(tracked.track_id, time_s)
         steady = tracked.mesh.presence >= LEAST_PRESENCE and abs(pose.yaw) <= MOST_YAW_DEG
-        if not self._models or not steady or count >= LOOKS or time_s - last_s < BETWEEN_LOOKS_S:
+        again = not looked.count or time_s - looked.last_s >= BETWEEN_LOOKS_S
+        if not self._models or not steady or looked.count >= LOOKS or not again:
             return None, None
-        self._taken[tracked.track_id] = (count + 1, time_s)
-        while len(self._taken) > _MOST_TRACKS:
-            self._taken.popitem(last=False)
+        looked.count, looked.last_s = looked.count + 1, time_s
         age = female = None
         for model in self._models:
             found = model.estimate(frame.pixels, tracked)
@@ -52,6 +60,21 @@ class Looks:
             if found.gender is not None and found.gender_probability is not None:
                 female = found.gender_probability if found.gender == "female" else 1 - found.gender_probability
         return age, female
+
+    def _of(self, track_id: TrackId, time_s: float) -> _Looked:
+        """What was done of the track; anew where it was not seen for too long, whether or not it was tidied away meanwhile."""
+        if abs(time_s - self._tidied_s) > _FORGOTTEN_AFTER_S:
+            self._tidied_s = time_s
+            self._tracks = {one: looked for one, looked in self._tracks.items() if _fresh(looked, time_s)}
+        looked = self._tracks.get(track_id)
+        if looked is None or not _fresh(looked, time_s):
+            looked = self._tracks[track_id] = _Looked(time_s)
+        looked.seen_s = time_s
+        return looked
+
+
+def _fresh(looked: _Looked, time_s: float) -> bool:
+    return abs(time_s - looked.seen_s) <= _FORGOTTEN_AFTER_S
 
 
 def sighting_of(frame: Frame, tracked: TrackedFace, track_id: TrackId, time_s: float, looks: Looks) -> Sighting:
