@@ -232,10 +232,15 @@ class Keeper:
         return int((self._now_s - self._day_start_s) // self._tick_s)
 
     def _begin_day(self, day: date) -> None:
-        first, last = self._site.day_bounds(day)
-        self._day, self._day_start_s = day, first.timestamp()
-        self._counters = DayCounters(self._site, math.ceil((last - first).total_seconds() / self._tick_s))
+        self._day, self._day_start_s = day, self._site.day_bounds(day)[0].timestamp()
+        self._counters = DayCounters(self._site, ticks_of(self._site, day, self._tick_s))
         self._made_tick = -1
+
+
+def ticks_of(site: Site, day: date, tick_s: float = TICK_S) -> int:
+    """How many live ticks the site's `day` has at most."""
+    first, last = site.day_bounds(day)
+    return math.ceil((last - first).total_seconds() / tick_s)
 
 
 def _whole_minutes(seconds: float) -> float:

@@ -60,3 +60,19 @@ def test_live_figures_of_another_session_or_with_a_table_twice_are_dropped() -> 
     for changed in (replace(made, partition="somebody"), replace(made, tables=(*made.tables, made.tables[0]))):
         with pytest.raises(WorkerLost):
             parse_made(answer(changed), plan, SITE)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_live_figures_with_the_noise_of_a_single_release_are_dropped(number: int) -> None:
+    plan, made = _made(Purpose.LIVE)
+    table = made.tables[number * 4]
+    # A running total of a day of 1440 ticks is in 12 noisy sums; who is present is in none but its own.
+    sums = 1 if table.measure is Measure.PRESENT else 12
+    least = sums * SITE.sensitivity(table.measure) / SITE.live_epsilon_of(table.measure)
+    for scale, taken in ((least, True), (least * 0.99, False)):
+        changed = replace(made, tables=tuple(replace(one, scale=scale) if one is table else one for one in made.tables))
+        if taken:
+            assert parse_made(answer(changed), plan, SITE) == changed
+        else:
+            with pytest.raises(WorkerLost):
+                parse_made(answer(changed), plan, SITE)

@@ -18,9 +18,10 @@ from pydantic import TypeAdapter
 from moretta.core.cameras import WatchReceipt
 from moretta.core.errors import RequestInvalid, WorkerLost
 from moretta.core.site import Site
-from moretta.core.statistics import LIVE, MEASURES, TABLED, Charge, LiveFigures, Release, Table
+from moretta.core.statistics import LIVE, MEASURES, TABLED, Charge, LiveFigures, Measure, Release, Table
 from moretta.sandbox.slots import Picture
-from moretta.statistics.keeper import TICK_S, Plan, Purpose
+from moretta.statistics.continual import levels
+from moretta.statistics.keeper import TICK_S, Plan, Purpose, ticks_of
 from moretta.wiring.wire import not_a_result, parsed
 
 T = TypeVar("T")
@@ -145,7 +146,9 @@ def parse_made(raw: bytes, plan: Plan, site: Site) -> Release | LiveFigures:
     epsilons = {measure: epsilon_of(measure) for measure in measures if epsilon_of(measure)}
     expected = [(measure, place) for measure in epsilons for place in site.places_of(measure)]
     whole = sorted((table.measure, table.place) for table in made.tables) == sorted(expected)
-    if not whole or not all(_sound(table, site, epsilons[table.measure]) for table in made.tables):
+    if not whole or not all(
+        _sound(table, _sensitivity(site, plan, table.measure) / epsilons[table.measure]) for table in made.tables
+    ):
         raise not_a_result()
     if made.site != site.name or made.day != plan.day:
         raise not_a_result()
@@ -205,12 +208,18 @@ def _bounds(site: Site, plan: Plan) -> tuple[datetime, datetime] | None:
     return (first, last) if first <= plan.time < last else None
 
 
-def _sound(table: Table, site: Site, epsilon: float) -> bool:
+def _sensitivity(site: Site, plan: Plan, measure: Measure) -> int:
+    """What the noise on each figure is for: of a running total, one visit in every noisy sum of the tree that it is in."""
+    total = plan.purpose is Purpose.LIVE and measure is not Measure.PRESENT
+    return site.sensitivity(measure) * (levels(ticks_of(site, plan.day)) if total else 1)
+
+
+def _sound(table: Table, least_scale: float) -> bool:
     cells = len(MEASURES[table.measure].cells)
     numbers = (table.scale, table.half_width, table.confidence)
     return (
         len(table.values) == cells
-        and table.scale >= site.sensitivity(table.measure) / epsilon * (1 - _ROUNDING)
+        and table.scale >= least_scale * (1 - _ROUNDING)
         and all(abs(value) < _MOST_VALUE for value in table.values)
         and all(math.isfinite(number) and number >= 0 for number in numbers)
     )
