@@ -32,6 +32,20 @@ def test_the_input_is_never_written_over(moretta: Moretta, photo: Path) -> None:
     assert photo.read_bytes() == b"\xff\xd8\xff"
 
 
+def test_standard_input_is_one_input_and_standard_output_no_target(
+    moretta: Moretta, photo: Path, tmp_path: Path
+) -> None:
+    for paths, said in (
+        ((photo, "-"), "got standard output"),
+        (("-", photo, tmp_path / "out"), "give it alone"),
+        (("-", tmp_path), "give it alone"),
+    ):
+        told = moretta("redact", *paths)
+        assert told.status == 64
+        assert said in told.err
+    assert _pairs([Path("-"), tmp_path / "out.jpg"]) == [(Path("-"), tmp_path / "out.jpg")]
+
+
 def test_several_files_go_into_a_folder_only(moretta: Moretta, photo: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jpg"
     other.write_bytes(b"")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from moretta.cli.items import one_by_one
-from moretta.cli.outputs import check_output
+from moretta.cli.items import label, one_by_one, source
+from moretta.cli.outputs import STDIO, check_output
 from moretta.core.errors import RequestInvalid
 from moretta.core.ports import OnProgress
 from moretta.core.redaction import Method, Redaction, SoundTreatment
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 _STILLS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 _VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mts", ".m2ts")
 
+_STDIN = Path(STDIO)
+
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        help="Images, videos or folders, then where to: a file for one, a folder for more. With --tracks no target.",
+        help="Images, videos or folders, then where to: a file for one, a folder for more. `-` as the one input is standard "
+        "input. With --tracks no target.",
         metavar="IN... OUT",
     ),
 ]
@@ -88,13 +91,14 @@ def redact(
         redactor = held.enter_context(Redactor(method, audio, door="cli:redact", recogniser=people))
 
         def work(pair: tuple[Path, Path | None], on_progress: OnProgress) -> Redaction:
-            source, target = pair
+            path, target = pair
+            media = source(str(path), "an image or a video")
             if target is None:
-                return redactor.tracks(source, on_progress)
+                return redactor.tracks(media, on_progress)
             if batch:
                 _make_folder(target.parent)
             return redactor.redact(
-                source,
+                media,
                 target,
                 only=chosen[0],
                 exempt=chosen[1],
@@ -106,7 +110,7 @@ def redact(
                 on_progress=on_progress,
             )
 
-        _, failure = one_by_one([(pair[0].name, pair) for pair in pairs], work, _line, _summary, json_out)
+        _, failure = one_by_one([(label(str(pair[0])), pair) for pair in pairs], work, _line, _summary, json_out)
     if failure is not None:
         raise typer.Exit(failure.exit_code)
 
@@ -125,11 +129,15 @@ def _pairs(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
     """Every source with its target.
 
     Raises:
-        RequestInvalid: no target, a target that is a source, or several sources for one file.
+        RequestInvalid: no target, a target that is a source, several sources for one file, or standard output.
     """
     if len(paths) < 2:
         raise RequestInvalid("expected a source and where to write to, got one path; add the output")
     *sources, target = paths
+    if str(target) == STDIO:
+        raise RequestInvalid("expected a file or folder to write to, got standard output; give the output a name")
+    if _STDIN in sources and (len(sources) > 1 or target.is_dir()):
+        raise RequestInvalid("expected one file as the output of standard input; give it alone, and the output a name")
     if len(sources) == 1 and not sources[0].is_dir() and not target.is_dir():
         pairs = [(sources[0], target)]
     else:
