@@ -24,6 +24,14 @@ def test_one_source_for_two_cameras_is_refused(source: str) -> None:
         camera.stop()
 
 
+@pytest.mark.parametrize(
+    "other", ["rtsp://camera.shop/one", "rtsp://viewer:other@camera.shop/one", "rtsp://user:pw@Camera.Shop:554/one"]
+)
+def test_one_source_is_the_same_whoever_asks_for_it(other: str) -> None:
+    with pytest.raises(RequestInvalid, match="of their own"):
+        _watching("rtsp://user:pw@camera.shop/one", other)
+
+
 class Taken(AbstractContextManager[None]):
     """Another process watches the site."""
 

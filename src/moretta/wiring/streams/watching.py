@@ -89,7 +89,7 @@ class Watching:
             raise RequestInvalid(f"expected a source for each camera of the site and no other; without one: {missing}")
         if fast and any(source.kind not in RECORDED for source in sources.values()):
             raise RequestInvalid("expected files or folders to be read fast, got a camera that goes on as time passes")
-        going_on = [source for source in sources.values() if source.kind not in RECORDED]
+        going_on = [_pictures_of(source) for source in sources.values() if source.kind not in RECORDED]
         if len(set(going_on)) < len(going_on):
             # Each would count the same people against one budget.
             raise RequestInvalid("expected cameras that each have a source of their own, got one source twice")
@@ -298,3 +298,8 @@ class Watching:
 
     def _all_read(self) -> bool:
         return all(camera.ended and camera.waiting() is None for camera in self.cameras)
+
+
+def _pictures_of(source: CameraSource) -> CameraSource:
+    """The source as far as it says which pictures come: whoever asks for them, and however its host is spelt (RFC 4343)."""
+    return replace(source, host=source.host.lower(), user="", password="")
