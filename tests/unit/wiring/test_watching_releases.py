@@ -1,6 +1,6 @@
 """What is due is released once, whatever the database does meanwhile, and paid for once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from tests.watching_rig import COMPANY, exact_site
 
 from moretta.core.cameras import parse_source
-from moretta.core.errors import MorettaError, StorageUnusable
+from moretta.core.errors import MorettaError, StorageUnusable, TimeLimitExceeded, WorkerLost
 from moretta.core.statistics import LiveFigures, Release
 from moretta.statistics.keeper import Keeper, Plan
 from moretta.storage.database import open_database
@@ -29,7 +29,7 @@ class Still:
     def measurement(self, sensitivity: int, epsilon: float) -> "Still":
         return self
 
-    def release(self, values: "tuple[int, ...]") -> tuple[int, ...]:
+    def release(self, values: Sequence[int]) -> tuple[int, ...]:
         return tuple(values)
 
 
@@ -106,3 +106,40 @@ def test_a_database_that_fails_for_a_moment_delays_a_release_and_loses_none(
     budget = SqlBudgetStore(engine, COMPANY).budget("shop", plans[0].day)
     assert budget is not None and budget.spent == 10.0
     assert SqlReleaseStore(engine, COMPANY).release(released[0].release_id) is not None
+
+
+class Ending:
+    """A watching process that answers with an error."""
+
+    def __init__(self, error: MorettaError) -> None:
+        self._error, self.closed = error, False
+
+    def tick(self, now_s: float, watched: float) -> tuple[Plan, ...]:
+        raise self._error
+
+    finish = tick
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("error", [WorkerLost("died"), TimeLimitExceeded("slow"), MorettaError("nobody foresaw it")])
+@pytest.mark.parametrize("when", ["while watching", "at the end"])
+def test_whatever_a_watching_process_fails_with_ends_its_session_and_not_the_watch(
+    engine: Engine, error: MorettaError, when: str
+) -> None:
+    lost: list[MorettaError] = []
+    watching = Watching(
+        exact_site("door"),
+        {"door": parse_source("rtsp://10.0.0.7/x")},
+        Stores(SqlBudgetStore(engine, COMPANY), SqlReleaseStore(engine, COMPANY), lambda _: nullcontext()),
+        WatchTerms(),
+        listener=Listener(lost=lost.append),
+    )
+    process = Ending(error)
+    watching._process, watching._ticked_s = process, 0.0  # type: ignore[assignment]
+    try:
+        watching._step() if when == "while watching" else watching._finish()
+    finally:
+        watching.close()
+    assert lost == [error] and process.closed and watching.pid is None

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from moretta.core.cameras import RECORDED, CameraHealth, CameraSource, WatchReceipt
-from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, StorageUnusable, WorkerLost
+from moretta.core.errors import BudgetExhausted, MorettaError, RequestInvalid, StorageUnusable
 from moretta.core.site import MADE_UP, Site
 from moretta.core.statistics import Alarm, BudgetStore, DayBudget, LiveFigures, Release, ReleaseStore
 from moretta.statistics.keeper import Plan, Purpose
@@ -189,7 +189,8 @@ class Watching:
             else:
                 self._look(camera, taken)
             self._keep_time()
-        except WorkerLost as error:
+        except MorettaError as error:
+            # It died, took too long or met something that nobody foresaw: one picture must not end all watching.
             self._lost(error)
 
     def _look(self, camera: Camera, taken: Waiting) -> None:
@@ -284,7 +285,7 @@ class Watching:
             self._now_s = max(self._now_s, time.time())
         try:
             self._release(self._process.finish(self._now_s, self._watched()))
-        except WorkerLost as error:
+        except MorettaError as error:
             self._lost(error)
 
     def _lost(self, error: MorettaError) -> None:
