@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -264,6 +264,29 @@ def test_no_more_frames_are_written_than_were_looked_at() -> None:
     with rewritten(make_video("mp4", frames=20), frames=7) as (made, told):
         assert told.frames == 7
         assert len(times(made)) == 7
+
+
+def test_an_output_that_was_cut_at_the_limit_of_duration_is_read_again_for_the_check() -> None:
+    # Of unknown duration, as browsers record it, and not beginning at zero: the end is announced of what is written of it.
+    content = without_duration(make_video("webm", times_ms=[90, 420, 750, 1080, 1410]))
+    output = os.memfd_create("output")
+    try:
+        os.ftruncate(output, 2**22)
+        with memory_file(content) as media:
+            item = DescriptorMedia(media, output, MediaLimits(duration_s=1.0))
+            with closing(item.reader()) as reader:
+                assert len(list(reader.frames())) == 4
+            item.rewrite(Leave(), SoundTreatment.KEEP, 5, 4)
+            with closing(item.written()) as reader:
+                assert len(list(reader.frames())) == 4
+    finally:
+        os.close(output)
+
+
+def without_duration(webm: bytes) -> bytes:
+    """`webm` with its duration (EBML id 4489, a float of 8 bytes) made an empty element (id EC)."""
+    at = webm.index(bytes.fromhex("448988"))
+    return webm[:at] + b"\xec\x89" + webm[at + 2 :]
 
 
 def test_an_output_over_its_limit_is_refused() -> None:

@@ -3,6 +3,9 @@
 Belongs here: `core.redaction.RedactableMedia` over descriptors. Does not belong here: paths, finding faces, drawing.
 """
 
+import math
+from dataclasses import replace
+
 from moretta.core.limits import MediaLimits
 from moretta.core.ports import MediaReader
 from moretta.core.redaction import FrameEditor, Rewritten, SoundTreatment
@@ -42,12 +45,10 @@ class DescriptorMedia:
         return written
 
     def written(self) -> MediaReader:
-        """See `RedactableMedia`."""
+        """See `RedactableMedia`. It announces when its last picture ends, which may lie beyond the limit at which it was cut."""
         options = DecodeOptions(video_max_side=_FINDING_SIDE)
-        span = (0, self._size)
-        return open_still(self._output_fd, self._limits, span) or open_media(
-            self._output_fd, self._limits, options, span
-        )
+        span, limits = (0, self._size), replace(self._limits, duration_s=math.inf)
+        return open_still(self._output_fd, limits, span) or open_media(self._output_fd, limits, options, span)
 
     def _rewritten(
         self, target: DescriptorTarget, editor: FrameEditor, sound: SoundTreatment, seed: int, frames: int
