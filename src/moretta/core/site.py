@@ -151,9 +151,10 @@ class PrivacyPlan:
 
     def __post_init__(self) -> None:
         for name in ("bucket_epsilon", "live_epsilon", "day_epsilon"):
-            # Above 10 the odds a single visit can be told by are over 20,000 to 1: no protection worth its name.
-            if not 0 <= getattr(self, name) <= 10:
-                raise RequestInvalid(f"privacy.{name}: expected 0 to 10, got {getattr(self, name):g}")
+            # Above 10 the odds a single visit can be told by are over 20,000 to 1: no protection worth its name. Below .001 a
+            # count has noise of a thousand and more: nothing worth paying for, and at last more than an interval is known of.
+            if getattr(self, name) and not 0.001 <= getattr(self, name) <= 10:
+                raise RequestInvalid(f"privacy.{name}: expected 0, or 0.001 to 10, got {getattr(self, name):g}")
         if self.bucket_epsilon + self.live_epsilon > self.day_epsilon * (1 + 1e-9):
             raise RequestInvalid(
                 f"privacy: expected bucket_epsilon + live_epsilon to be at most day_epsilon ({self.day_epsilon:g}), got "
