@@ -53,7 +53,7 @@ def test_messages_are_sent_now_and_what_was_not_taken_ends_with_status_75(morett
         told = call("--again")
         assert (told.status, told.out) == (0, "desk: 1 taken, 0 waiting, 0 given up\n")
         listed = moretta("egress", company_id=COMPANY, callbacks=f"desk={url}").out
-    assert f"Allowed: {url.removesuffix('/in')} (rights callbacks: desk), used 3 times" in listed
+    assert f"Allowed: {url.removesuffix('/in')} (rights callbacks: desk), tried 3 times" in listed
     assert moretta("rights", "notices", "--json", "-", company_id=COMPANY).out == ""
     kinds = [json.loads(line)["kind"] for line in moretta("log", "show", company_id=COMPANY).out.splitlines()]
     assert kinds.count("rights.notified") == 2, "one was given up, then taken"

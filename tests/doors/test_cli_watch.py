@@ -1,5 +1,6 @@
 """`moretta watch` as an operator meets it, as far as no model is needed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,8 @@ def test_figures_are_shown_with_intervals_or_not_at_all() -> None:
     table = Table("door/all", Measure.GENDER, (30, 4, 12), 2.0, 6.0)
     assert figures(table, 10.0) == "female 30 ± 6, male too small to show, unknown 12 ± 6"
     release = Release("r", "shop", NOON.date(), NOON, 3600, "p", "m", 1.0, (table,), 1800.0)
-    assert release_line(release) == "Released 2025-01-31 12:00 UTC, 60 min, 1800 s watched, epsilon 1, 1 tables"
+    assert release_line(release) == "Released 2025-01-31 12:00 UTC, 60 min, 30 min watched, epsilon 1, 1 tables"
+    assert "60 min, less than a minute watched" in release_line(replace(release, covered_s=0.0))
     alarm = Alarm("shop", NOON, AlarmKind.CROWDING, "door/all", 31, 30.0)
     assert alarm_line(alarm) == "Alarm: crowding at door/all: 31 (from 30 on)"
 

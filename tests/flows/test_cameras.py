@@ -250,3 +250,10 @@ def test_a_stop_is_never_late(servers: Callable[[Server], Server]) -> None:
     one.stop()
     one.stop()
     assert one.ended and one.pid is None
+
+
+def test_a_stop_is_no_trouble_of_the_camera(servers: Callable[[Server], Server]) -> None:
+    one = camera("one", servers(MjpegCamera()))
+    with Taker(one):
+        wait_for(lambda: one.health.frames > 0, 60)
+    assert one.ended and (one.health.reconnects, one.health.trouble) == (0, None)

@@ -186,4 +186,4 @@ def test_ctrl_c_ends_in_order_and_releases_the_bucket_under_way(models_dir: Path
     place_of = events[-1]["cameras"][0]["place"]
     assert place_of == f"http://127.0.0.1:{server.port}"
     listed = place.moretta("egress").stdout.decode()
-    assert f"Allowed: {place_of} (camera), used 1 times" in listed
+    assert f"Allowed: {place_of} (camera), tried 1 time" in listed

@@ -69,7 +69,8 @@ def egress(
         f"Reporting: {summary.reporter}. Attempts: {summary.attempts}. Bytes sent to the vendor: {summary.bytes_sent}."
     )
     for address in summary.addresses:
-        typer.echo(f"Allowed: {address.address} ({address.purpose}), used {address.count} times")
+        times = "1 time" if address.count == 1 else f"{address.count} times"
+        typer.echo(f"Allowed: {address.address} ({address.purpose}), tried {times}")
     if not summary.addresses:
         typer.echo("Allowed: no address outside this machine.")
     for attempt in attempts:

@@ -192,9 +192,15 @@ def camera_line(health: CameraHealth) -> str:
 def release_line(release: Release) -> str:
     """A release in a line."""
     return (
-        f"Released {release.bucket:%Y-%m-%d %H:%M} UTC, {release.bucket_s // 60} min, {release.covered_s:.0f} s watched, "
+        f"Released {release.bucket:%Y-%m-%d %H:%M} UTC, {release.bucket_s // 60} min, {_watched(release)} watched, "
         f"epsilon {release.epsilon:g}, {len(release.tables)} tables"
     )
+
+
+def _watched(release: Release) -> str:
+    """How long, which a release tells in whole minutes."""
+    minutes = round(release.covered_s / 60)
+    return f"{minutes} min" if minutes else "less than a minute"
 
 
 def alarm_line(alarm: Alarm) -> str:

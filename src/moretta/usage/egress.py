@@ -9,7 +9,8 @@ from moretta.usage.reporting import Reporter
 
 @dataclass(frozen=True, slots=True)
 class AllowedAddress:
-    """An address outside this process that the settings allow, what for, and how often it was used."""
+    """An address outside this process that the settings allow, what for, and how often it was tried: whether or not
+    anything answered; of a camera, how often watching it began."""
 
     purpose: str
     address: str

@@ -187,6 +187,8 @@ class Camera:
                 return True, None
             self._read(source)
         except MorettaError as error:
+            if self._stopping.is_set():  # `stop` ended the reader: that is no trouble of the camera.
+                return True, None
             return self._failed(error)
         if self._source.kind in RECORDED:
             return self._folder is None, None
