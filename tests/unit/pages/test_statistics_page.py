@@ -122,6 +122,7 @@ def test_a_site_that_is_not_there_and_no_site_at_all_are_said_in_words() -> None
 
 def test_nothing_on_the_page_comes_from_another_host_and_scripts_and_styles_are_files_of_ours() -> None:
     html = page(Releases(VISITS, live=(NOW,)))
+    assert f"As of {NOON:%Y-%m-%d %H:%M} UTC. The site's day is {NOON.date()}." in html
     assert not re.search(r"(src|href)=\"(https?:)?//", html)
     assert "<style>" not in html and "onclick" not in html
     maker = StatisticsPageMaker()
