@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from training.redaction.faces import Shown, picture
 
-# Across, down, step of rounding and reach of noise, grey levels. The last is close to what `vision.redact.cells` draws.
+# Across, down, step of rounding and reach of noise, grey levels. `vision.redact.cells` tells less than the last.
 TRIED = (
     (4, 5, 1, 0),
     (4, 5, 16, 16),

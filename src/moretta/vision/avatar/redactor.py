@@ -25,7 +25,7 @@ from moretta.vision.pose import landmark_pose
 LEAST_PRESENCE = 0.5  # MediaPipe face_landmark graphs, min_tracking_confidence
 MOST_LOOKS = 16  # 1.5 MB each
 IRIS_RADIUS = 0.45  # half eye widths: an iris of 11.7 mm in the model's eyes of 26 mm
-GAZE_REACH = 0.6  # half eye widths that an iris may leave the middle; farther would hide it
+GAZE_REACH, DOWN_REACH = 0.6, 0.3  # half eye widths that an iris may leave the middle; farther would hide it
 # The iris model reads .46 of how far an avatar's iris was moved down, and .11 higher where an eye is all but shut; it cannot read
 # a face much better. Eyes are drawn so that they read as those of the face do.
 DOWN_PER_READ, DOWN_PER_SHUT = 1 / 0.46, 0.11 / 0.46
@@ -178,7 +178,7 @@ def _eyes(actor: _Actor) -> Points:
     openness = np.clip([actor.expression.eye_right, actor.expression.eye_left], 0, 1)
     down = actor.gaze.y * DOWN_PER_READ + (1 - openness) * DOWN_PER_SHUT
     eyes[:, 0], eyes[:, 2], eyes[:, 3:6] = actor.gaze.x, IRIS_RADIUS, actor.looks.iris
-    eyes[:, 1] = np.clip(down, -GAZE_REACH, GAZE_REACH) + VERTICAL_BIAS
+    eyes[:, 1] = np.clip(down, -DOWN_REACH, DOWN_REACH) + VERTICAL_BIAS
     return eyes
 
 

@@ -3,11 +3,12 @@
 Belongs here: both methods, which differ in how the cells are drawn. Does not belong here: which faces.
 
 Why not a Gaussian blur or small tiles: McPherson et al. 2016 recognise faces under mosaics and under YouTube's blur with networks
-that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from one lightness
-and one tint of the whole face, coarsely rounded and moved by noise drawn for each item and track; nothing finer exists in the
-output, whatever is done to it. What looks like lighter and darker parts of a face is drawn by lot. How coarse was measured: the
-table of `python -m training.measure_redaction cells` in docs/model-cards/redaction.md. What is drawn moves with the face, and
-keeps its lightness until the face has clearly left it, so that many frames of one face show the same colours.
+that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from whether the
+whole face is light or dark, which is told wrong for every third item and track (randomised response, Warner 1965: whatever is
+done to the output, it makes neither answer more than twice as likely), and from one coarse tint. What looks like lighter and
+darker parts of a face is drawn by lot. How much finer cells would tell was measured: the table of
+`python -m training.measure_redaction cells` in docs/model-cards/redaction.md. What is drawn moves with the face, and keeps its
+colours until the face has clearly left them, so that many frames of one face show the same.
 """
 
 from collections.abc import Sequence
@@ -21,17 +22,18 @@ from moretta.vision.redact.ellipse import Patch, laid_over, patch_of
 
 # Cells over a dilated box, for the eye only: they differ from the face's lightness by a lot of up to `APART` grey levels.
 ACROSS, DOWN = 2, 2
-APART = 44
-# The face's lightness is rounded to steps of this many grey levels, and moved by up to one step either way (Fan 2018 adds noise
-# to mosaics for the same reason: exact means of cells are still a fingerprint). The tint is rounded to and moved by less: it
-# differs less between people, and one far from the picture's own catches the eye.
-STEP, TINT_STEP, TINT_NOISE = 64, 32, 8
-# Cr and Cb in the middle of a step: about the median under the covers of 283 photographs (142 and 116; 5-95 %: 134 to 152 and 106
-# to 123), so that most have this tint and only coloured light another.
+APART = 36
+# A face is light from this mean on: the median under the covers of 283 photographs.
+MIDDLE = 109
+DARK, LIGHT = 104, 168
+TOLD_WRONG = 1 / 3
+# The tint is rounded to steps and moved by noise before. Cr and Cb in the middle of a step are about those photographs' median
+# (142 and 116; 5-95 %: 134 to 152 and 106 to 123), so that most faces have this tint and only coloured light another.
+TINT_STEP, TINT_NOISE = 32, 8
 TINT = np.array([144, 112], np.float32)
-# Steps by which a face must leave its colour before it takes another: a face that moves a little would flicker, and
-# the average over the flicker be finer than a step.
-HOLD = 0.75
+# By how far a face must leave what it was taken for before it is taken for something else, grey levels beyond the border: a face
+# that moves a little would flicker.
+HOLD = 8
 # The tiles of the mosaic: for the eye only, they are drawn from the cells and noise of `TILE_NOISE` grey levels.
 TILES_ACROSS, TILES_DOWN = 6, 8
 TILE_NOISE = 14
@@ -40,11 +42,11 @@ _MOST_SPREAD = 2**25
 
 
 class _Cells:
-    """The colours of a face's cells: one colour of the face with noise of its own, and what the lot adds to each cell."""
+    """The colours of a face's cells: light or dark, one tint, and what the lot adds to each cell."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._held: dict[TrackId, tuple[Floats, Floats]] = {}
+        self._held: dict[TrackId, tuple[bool, Floats]] = {}
 
     def of(self, pixels: Pixels, box: Floats, track_id: TrackId) -> Floats | None:
         """The cells' colours (DOWN, ACROSS, 3); None where nothing of the box is in the picture."""
@@ -55,16 +57,16 @@ class _Cells:
             return None
         means = cv2.resize(pixels[top:bottom, left:right], (1, 1), interpolation=cv2.INTER_AREA)
         apart = cv2.cvtColor(means, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-        light = apart[..., :1] + self.lots(track_id, 1, (1, 1, 1), STEP)
+        light = float(apart[0, 0, 0])
         tint = apart[..., 1:] - TINT + self.lots(track_id, 2, (1, 1, 2), TINT_NOISE)
         before = self._held.get(track_id)
-        held = (
-            _held(np.clip(light, 0, 255), STEP, None if before is None else before[0]),
-            _held(tint, TINT_STEP, None if before is None else before[1]),
+        is_light, tint = self._held[track_id] = (
+            light >= MIDDLE + (0 if before is None else -HOLD if before[0] else HOLD),
+            _held(tint, None if before is None else before[1]),
         )
-        self._held[track_id] = held
-        lights = held[0] + self.lots(track_id, 4, (DOWN, ACROSS, 1), APART)
-        joined = np.concatenate([lights, np.broadcast_to(held[1] + TINT, (DOWN, ACROSS, 2))], axis=2).clip(0, 255)
+        wrong = float(self.lots(track_id, 1, (1, 1, 1), 1.0)[0, 0, 0]) > 1 - 2 * TOLD_WRONG
+        lights = (LIGHT if is_light != wrong else DARK) + self.lots(track_id, 4, (DOWN, ACROSS, 1), APART)
+        joined = np.concatenate([lights, np.broadcast_to(tint + TINT, (DOWN, ACROSS, 2))], axis=2).clip(0, 255)
         return np.asarray(cv2.cvtColor(joined.astype(np.uint8), cv2.COLOR_YCrCb2RGB), np.float32)
 
     def lots(self, track_id: TrackId, purpose: int, shape: tuple[int, int, int], reach: float) -> Floats:
@@ -73,10 +75,10 @@ class _Cells:
         return random.uniform(-reach, reach, shape).astype(np.float32)
 
 
-def _held(values: Floats, step: float, before: Floats | None) -> Floats:
-    """`values` on a scale of `step`, those kept as they were `before` that have not clearly left it."""
-    rounded = np.round(values / step) * step
-    kept = rounded if before is None else np.where(np.abs(values - before) > HOLD * step, rounded, before)
+def _held(tint: Floats, before: Floats | None) -> Floats:
+    """`tint` on a scale of `TINT_STEP`, those kept as they were `before` that have not clearly left it."""
+    rounded = np.round(tint / TINT_STEP) * TINT_STEP
+    kept = rounded if before is None else np.where(np.abs(tint - before) > TINT_STEP / 2 + HOLD, rounded, before)
     return np.asarray(kept, np.float32)
 
 

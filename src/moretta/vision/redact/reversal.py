@@ -53,15 +53,27 @@ def _richardson_lucy(blurred: Floats, across: float, down: float) -> Floats:
     return guess
 
 
+def _inside_alone(part: Floats, box: Floats) -> Floats:
+    """`part` with the mean of the ellipse in `box` around it: what lies there was never blurred, and would be drawn into it."""
+    middle, half = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1) / 2
+    across = (np.arange(part.shape[1]) + 0.5 - middle[0]) / half[0]
+    down = (np.arange(part.shape[0]) + 0.5 - middle[1]) / half[1]
+    inside = np.square(across)[None, :] + np.square(down)[:, None] <= 1
+    if not inside.any():
+        return part
+    return np.where(inside[..., None], part, part[inside].mean(axis=0)).astype(np.float32)
+
+
 def _under(pixels: Pixels, box: Floats, undo: Callable[[Floats], Floats]) -> Pixels:
-    """A copy of `pixels` in which what lies under `box` was undone; unchanged where nothing of it is in the picture."""
+    """A copy of `pixels` in which what lies under the ellipse in `box` was undone, its surroundings having no part in that;
+    unchanged where nothing of it is in the picture."""
     height, width = pixels.shape[:2]
     undone = pixels.copy()
     left, top = np.clip(np.floor(box[:2]), 0, [width, height]).astype(int)
     right, bottom = np.clip(np.ceil(box[2:]), 0, [width, height]).astype(int)
     if right - left < ACROSS or bottom - top < DOWN:
         return undone
-    part = pixels[top:bottom, left:right].astype(np.float32)
+    part = _inside_alone(pixels[top:bottom, left:right].astype(np.float32), box - np.array([left, top, left, top]))
     scale = min(1.0, _SIDE / max(part.shape[:2]))
     small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
     found = undo(np.asarray(small, np.float32))
