@@ -111,6 +111,15 @@ def test_faces_under_a_method_that_hides_nothing_are_all_found_again() -> None:
     assert found.reversal_similarity == pytest.approx(1.0, abs=1e-3)
 
 
+def test_who_merely_looks_like_the_cover_is_not_found() -> None:
+    """The cover's colour is nearest to the only person's of the item, and to each of twenty strangers' less."""
+    near = Faint(0.0, tuple(int(value) for value in COLOURS[0]))
+    found = attacked(near, 1, tools(near, strangers=20))
+    assert found.trials > 0
+    assert found.reidentified == 0
+    assert attacked(Faint(1.0), 1, tools(Faint(1.0), strangers=20)).reidentified == found.trials
+
+
 def test_faces_under_one_colour_are_found_no_oftener_than_by_chance() -> None:
     found = attacked(Faint(0.0), 3, tools(Faint(0.0)))
     assert found.trials == MOST_SAMPLES

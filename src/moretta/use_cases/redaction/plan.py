@@ -29,7 +29,7 @@ _LEAST_MARGIN_PX = 3.0
 COVER_RATIO = 1.35
 FACE_RATIO = 1.29  # of the detector's boxes: their mean on the same photographs
 # By how much of its width or height a cover grows on each side at most, by a lot of the item and track: where a cover ends beside
-# the face told people apart (AUC of the adapted attacker on one colour .62 without, .59 with the ratio alone, .53 with this).
+# the face told people apart (AUC of the adapted attacker on one colour .62 without, .59 with the ratio alone, .52 with this).
 MOST_GROWTH = 0.2
 _GROWTH_PURPOSE = 16  # of the seed; the methods of hiding draw for lower ones
 # Mean grey levels by which the picture under a face must have changed for it to count as hidden; a lossy codec alone moves a
