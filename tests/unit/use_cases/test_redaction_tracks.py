@@ -191,6 +191,14 @@ def test_two_people_side_by_side_are_two_tracks_throughout() -> None:
     assert [float(track.box(9)[0]) for track in found.tracks] == [19.0, 81.0]
 
 
+def test_a_fast_face_is_one_track_however_many_frames_lie_between_two_looks() -> None:
+    faces = {index: [face_at(x)] for index, x in ((0, 0), (10, 15), (20, 36), (30, 57), (40, 78))}
+    looking = looking_with(Script(faces), NoCuts(), Still(), lambda frame: frame.index % 10 == 0)
+    slow_motion = (replace(frame, time_ns=frame.index * 10_000_000) for frame in numbered(41))
+    (only,) = find(slow_motion, 1.0, looking, Still(-1.0), lambda _: None).tracks
+    assert sorted(only.rows) == [0, 10, 20, 30, 40]
+
+
 def test_the_surer_of_two_detections_of_one_face_is_kept() -> None:
     kept = merged([face_at(10, 0.4), face_at(100, 0.9)], [face_at(12, 0.8), face_at(60, 0.3)])
     assert [round(face.detection_score, 1) for face in kept] == [0.8, 0.9, 0.3]

@@ -45,6 +45,8 @@ CAREFUL_FROM = 800
 # (browsers' recordings 1000 a second).
 LOOK_EVERY_S = 0.1
 _AT_ONCE = 16
+# How far back the place before the last may lie: two looks at slow motion of 240 frames a second.
+_SPEED_FRAMES = 48
 
 
 @dataclass(slots=True)
@@ -270,7 +272,8 @@ def _expected(track: Track, index: int) -> Floats:
     """Where the face should be: on from its last two places, at most half a size."""
     last = track.last
     place = track.box(last)
-    earlier = [i for i in range(last - 6, last) if i in track.rows]
+    known = [i for i in range(last - _SPEED_FRAMES, last) if i in track.rows]
+    earlier = [i for i in known if i >= last - 6] or known[-1:]
     if not earlier:
         return place
     start = min(earlier)
