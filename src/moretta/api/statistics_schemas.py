@@ -6,16 +6,15 @@ Figures and points are plain dataclasses: an answer has tens of thousands of the
 or frozen, would take several times as long as the query.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import starmap
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from moretta.core.statistics import MEASURES, Alarm, AlarmKind, DayBudget, Measure
-from moretta.use_cases.statistics import LiveSite, Point, Series, Step
-from moretta.use_cases.statistics.figures import Fields
+from moretta.use_cases.statistics import LiveSite, Series, Step
 
 Value = Annotated[int | None, Field(description="Null: too small to be shown.")]
 
@@ -125,7 +124,11 @@ class BudgetList(BaseModel):
 def series_view(series: Series) -> SeriesView:
     """As the API shows it."""
     terms = MEASURES[series.measure]
-    points = [_point(point) for point in series.points]
+    cells, figures = len(terms.cells), list(starmap(FigureView, series.table.fields()))
+    points = [
+        PointView(point.start, point.place, point.covered_s, figures[at : at + cells], point.day)
+        for at, point in zip(range(0, len(figures), cells), series.points, strict=True)
+    ]
     return SeriesView(
         site=series.site,
         measure=series.measure,
@@ -145,7 +148,7 @@ def live_view(live: LiveSite) -> LiveView:
             measure=measure,
             title=MEASURES[measure].title,
             unit=MEASURES[measure].unit,
-            figures=_figures(figures),
+            figures=list(starmap(FigureView, figures)),
         )
         for (place, measure), figures in live.figures.items()
     ]
@@ -167,11 +170,3 @@ def alarm_view(alarm: Alarm) -> AlarmView:
 def budget_view(budget: DayBudget) -> BudgetView:
     """As the API shows it."""
     return BudgetView(site=budget.site, day=budget.day, limit=budget.limit, spent=budget.spent, left=budget.left)
-
-
-def _point(point: Point) -> PointView:
-    return PointView(point.start, point.place, point.covered_s, _figures(point.fields()), point.day)
-
-
-def _figures(figures: Iterable[Fields]) -> list[FigureView]:
-    return [FigureView(*figure) for figure in figures]

@@ -9,7 +9,7 @@ where somebody looks at it; one by one they would take longer than the database.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
+from itertools import cycle
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -49,14 +49,15 @@ class FigureTable:
     high: Sequence[int | None] = ()
     shares: Sequence[float | None] = ()
 
-    def fields(self, point: int) -> Iterator[Fields]:
-        """What makes up the figures of that point, one after the other."""
-        own = slice(point * len(self.cells), (point + 1) * len(self.cells))
-        return zip(self.cells, self.values[own], self.low[own], self.high[own], self.shares[own], strict=True)
+    def fields(self) -> Iterator[Fields]:
+        """What makes up the figures of all points, one after the other."""
+        # Not `strict`: the cells go on for ever.
+        return zip(cycle(self.cells), self.values, self.low, self.high, self.shares)
 
     def figures(self, point: int) -> tuple[Figure, ...]:
         """The figures of that point."""
-        return tuple(starmap(Figure, self.fields(point)))
+        own = slice(point * len(self.cells), (point + 1) * len(self.cells))
+        return tuple(map(Figure, self.cells, self.values[own], self.low[own], self.high[own], self.shares[own]))
 
 
 class Noisy(Protocol):

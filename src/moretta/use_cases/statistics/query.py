@@ -5,7 +5,7 @@ Belongs here: what is asked and answered. Does not belong here: making releases,
 Everything here is post-processing of what was released: it spends nothing, however often it is asked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -24,7 +24,7 @@ from moretta.core.statistics import (
     ReleaseStore,
     Table,
 )
-from moretta.use_cases.statistics.figures import Fields, Figure, FigureTable, figures_of
+from moretta.use_cases.statistics.figures import Figure, FigureTable, figures_of
 
 # A year of hours of one measure is read in about a tenth of a second; beyond it, ask for parts.
 LONGEST = timedelta(days=400)
@@ -49,27 +49,25 @@ class Point(NamedTuple):
     place: str
     covered_s: float
     day: date | None
-    table: FigureTable
     number: int
+    table: FigureTable
 
     @property
     def figures(self) -> tuple[Figure, ...]:
         """One for each cell of the measure; made anew at each look."""
         return self.table.figures(self.number)
 
-    def fields(self) -> Iterator[Fields]:
-        """What `figures` are made of."""
-        return self.table.fields(self.number)
-
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A measure of a site over time; every interval holds with `confidence`, each by itself."""
+    """A measure of a site over time; every interval holds with `confidence`, each by itself. `table` has the figures of all
+    points, in their order."""
 
     site: str
     measure: Measure
     step: Step
     points: tuple[Point, ...]
+    table: FigureTable
     confidence: float = CONFIDENCE
 
 
@@ -108,7 +106,7 @@ class Statistics:
         found = self._releases.tables(site, measure, first, last)
         if not found:
             self._known(site)
-        return Series(site, measure, step, _points(measure, step, first, found))
+        return Series(site, measure, step, *_points(measure, step, first, found))
 
     def live(self, site: str) -> LiveSite:
         """The live counters as last released. Raises `NotFound` where there are none."""
@@ -142,8 +140,10 @@ class Statistics:
             raise NotFound("there is no such site, or nothing was released of it yet")
 
 
-def _points(measure: Measure, step: Step, first: datetime, found: Sequence[ReleasedTable]) -> tuple[Point, ...]:
-    """A point for each start and place, in the order in which they come."""
+def _points(
+    measure: Measure, step: Step, first: datetime, found: Sequence[ReleasedTable]
+) -> tuple[tuple[Point, ...], FigureTable]:
+    """A point for each start and place, in the order in which they come, and their figures."""
     starts = [table.bucket if step is Step.BUCKET else table.day if step is Step.DAY else first for table in found]
     numbers: dict[tuple[datetime | date, str], int] = {}
     of = [numbers.setdefault((start, table.place), len(numbers)) for start, table in zip(starts, found, strict=True)]
@@ -152,10 +152,11 @@ def _points(measure: Measure, step: Step, first: datetime, found: Sequence[Relea
         covered_s[number] += table.covered_s
         least_cells[number] = max(least_cells[number], table.least_cell)
     figures = figures_of(measure, found, of, least_cells)
-    return tuple(
-        Point(_moment(start), place, covered_s[number], _day(start), figures, number)
+    points = (
+        Point(_moment(start), place, covered_s[number], _day(start), number, figures)
         for (start, place), number in numbers.items()
     )
+    return tuple(points), figures
 
 
 def _moment(start: datetime | date) -> datetime:
