@@ -160,7 +160,8 @@ def _movement(drawn: list[Clip]) -> None:
     for name in drawn[0].errors:
         values = np.concatenate([clip.errors[name] for clip in drawn])
         print(f"| {name} | {np.median(values):.3f} | {np.quantile(values, 0.95):.3f} |")
-    print("\n| measure | correlation, median over clips | lowest | highest |\n|---|---|---|---|")
+    print("\n| measure | correlation, median over clips | lowest | highest | median sd on faces | sd where lowest |")
+    print("|---|---|---|---|---|---|")
     measures = {
         "yaw": lambda sample: sample.pose.yaw,
         "pitch": lambda sample: sample.pose.pitch,
@@ -173,7 +174,9 @@ def _movement(drawn: list[Clip]) -> None:
     for name, measure in measures.items():
         series = [[np.array([measure(each) for each in side]) for side in (clip.before, clip.after)] for clip in drawn]
         rates = [same(*pair) for pair in series]
-        print(f"| {name} | {np.nanmedian(rates):.3f} | {np.nanmin(rates):.3f} | {np.nanmax(rates):.3f} |")
+        moved = [float(np.nanstd(before)) for before, _ in series]
+        spread = f"{np.median(moved):.3f} | {moved[int(np.nanargmin(rates))]:.3f}"
+        print(f"| {name} | {np.nanmedian(rates):.3f} | {np.nanmin(rates):.3f} | {np.nanmax(rates):.3f} | {spread} |")
     blinks = np.array([matched(blinks_of(clip.before), blinks_of(clip.after)) for clip in drawn]).sum(axis=0)
     both, before, after = (int(count) for count in blinks)
     f1 = 2 * both / max(before + after, 1)
