@@ -5,7 +5,7 @@ Belongs here: both methods, which differ in how the cells are drawn. Does not be
 Why not a Gaussian blur or small tiles: McPherson et al. 2016 recognise faces under mosaics and under YouTube's blur with networks
 that were trained on faces so hidden, and Hill et al. 2016 read text back from both. Here the output is made from whether the
 whole face is light or dark, which is told wrong for every third item and track (randomised response, Warner 1965: whatever is
-done to the output, it makes neither answer more than twice as likely), and from one coarse tint. What looks like lighter and
+done to the output, it makes neither answer more than twice as likely), and from nothing else of it. What looks like lighter and
 darker parts of a face is drawn by lot. How much finer cells would tell was measured: the table of
 `python -m training.measure_redaction cells` in docs/model-cards/redaction.md. What is drawn moves with the face, and keeps its
 colours until the face has clearly left them, so that many frames of one face show the same.
@@ -27,10 +27,9 @@ APART = 36
 MIDDLE = 109
 DARK, LIGHT = 104, 168
 TOLD_WRONG = 1 / 3
-# The tint is rounded to steps and moved by noise before. Cr and Cb in the middle of a step are about those photographs' median
-# (142 and 116; 5-95 %: 134 to 152 and 106 to 123), so that most faces have this tint and only coloured light another.
-TINT_STEP, TINT_NOISE = 32, 8
-TINT = np.array([144, 112], np.float32)
+# Cr and Cb of every cover: those photographs' median. A tint of the face's own, however coarse, told of its light, and a crowd
+# wore violet and green.
+TINT = (142.0, 116.0)
 # By how far a face must leave what it was taken for before it is taken for something else, grey levels beyond the border: a face
 # that moves a little would flicker.
 HOLD = 8
@@ -42,11 +41,11 @@ _MOST_SPREAD = 2**25
 
 
 class _Cells:
-    """The colours of a face's cells: light or dark, one tint, and what the lot adds to each cell."""
+    """The colours of a face's cells: light or dark, and what the lot adds to each cell."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._held: dict[TrackId, tuple[bool, Floats]] = {}
+        self._held: dict[TrackId, bool] = {}
 
     def of(self, pixels: Pixels, box: Floats, track_id: TrackId) -> Floats | None:
         """The cells' colours (DOWN, ACROSS, 3); None where nothing of the box is in the picture."""
@@ -55,31 +54,19 @@ class _Cells:
         right, bottom = np.clip(np.ceil(box[2:]), 0, [width, height]).astype(int)
         if left >= right or top >= bottom:
             return None
-        means = cv2.resize(pixels[top:bottom, left:right], (1, 1), interpolation=cv2.INTER_AREA)
-        apart = cv2.cvtColor(means, cv2.COLOR_RGB2YCrCb).astype(np.float32)
-        light = float(apart[0, 0, 0])
-        tint = apart[..., 1:] - TINT + self.lots(track_id, 2, (1, 1, 2), TINT_NOISE)
+        mean = cv2.resize(pixels[top:bottom, left:right], (1, 1), interpolation=cv2.INTER_AREA)
         before = self._held.get(track_id)
-        is_light, tint = self._held[track_id] = (
-            light >= MIDDLE + (0 if before is None else -HOLD if before[0] else HOLD),
-            _held(tint, None if before is None else before[1]),
-        )
+        border = MIDDLE + (0 if before is None else -HOLD if before else HOLD)
+        is_light = self._held[track_id] = float(cv2.cvtColor(mean, cv2.COLOR_RGB2GRAY)[0, 0]) >= border
         wrong = float(self.lots(track_id, 1, (1, 1, 1), 1.0)[0, 0, 0]) > 1 - 2 * TOLD_WRONG
-        lights = (LIGHT if is_light != wrong else DARK) + self.lots(track_id, 4, (DOWN, ACROSS, 1), APART)
-        joined = np.concatenate([lights, np.broadcast_to(tint + TINT, (DOWN, ACROSS, 2))], axis=2).clip(0, 255)
+        lights = (LIGHT if is_light != wrong else DARK) + self.lots(track_id, 2, (DOWN, ACROSS, 1), APART)
+        joined = np.concatenate([lights, np.full((DOWN, ACROSS, 2), TINT, np.float32)], axis=2).clip(0, 255)
         return np.asarray(cv2.cvtColor(joined.astype(np.uint8), cv2.COLOR_YCrCb2RGB), np.float32)
 
     def lots(self, track_id: TrackId, purpose: int, shape: tuple[int, int, int], reach: float) -> Floats:
         """What is drawn for the track and that purpose, within `reach` either way: the same whenever it is asked for."""
         random = np.random.default_rng([self._seed, int(track_id), purpose])
         return random.uniform(-reach, reach, shape).astype(np.float32)
-
-
-def _held(tint: Floats, before: Floats | None) -> Floats:
-    """`tint` on a scale of `TINT_STEP`, those kept as they were `before` that have not clearly left it."""
-    rounded = np.round(tint / TINT_STEP) * TINT_STEP
-    kept = rounded if before is None else np.where(np.abs(tint - before) > TINT_STEP / 2 + HOLD, rounded, before)
-    return np.asarray(kept, np.float32)
 
 
 class BlurRedactor:
