@@ -1,5 +1,6 @@
 """`moretta serve`: the service."""
 
+import gc
 import json
 import sys
 from typing import Annotated
@@ -39,6 +40,9 @@ def serve(
         )
         sys.stdout.flush()
         app = create_app(running.services, maker=SubjectPageMaker(), statistics_maker=StatisticsPageMaker())
+        # What has been loaded stays: without this, a full collection looks at all of it, 0.1 s in the midst of an answer.
+        gc.collect()
+        gc.freeze()
         serve_app(app, listener)
 
 
