@@ -10,8 +10,8 @@ from moretta.core.redaction import Method, Redaction
 from moretta.pages.rendering import inlined_stylesheet, page_environment
 
 _WORDS = {
-    Method.BLUR: ("Blur", "Four lights and one tint of each face are left."),
-    Method.MOSAIC: ("Mosaic", "The same few colours, as squares."),
+    Method.BLUR: ("Blur", "Light or dark is left of a face, told wrongly for every third; shades are by lot."),
+    Method.MOSAIC: ("Mosaic", "The same, as squares whose differences are by lot."),
     Method.SOLID: ("Solid", "Nothing of the face is left."),
     Method.AVATAR: (
         "Avatar",
