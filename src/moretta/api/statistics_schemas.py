@@ -36,7 +36,7 @@ class PointView:
 
     start: Annotated[datetime, Field(description="Of a day: its date's midnight in UTC.")]
     place: str
-    covered_s: Annotated[float, Field(description="Seconds that were watched, over all sessions.")]
+    covered_s: Annotated[float, Field(description="Seconds that were watched, over all sessions; whole minutes.")]
     figures: list[FigureView]
     day: Annotated[
         date | None,

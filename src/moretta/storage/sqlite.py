@@ -72,7 +72,9 @@ def sqlite_told() -> Iterator[None]:
         reason = os.strerror(error.errno) if error.errno else "unknown reason"
         raise StorageUnusable(f"the database's folder cannot be used: {reason}; set a data folder you own") from error
     except (OperationalError, sqlite3.OperationalError) as error:
-        raise StorageUnusable("the database is locked or cannot be written; end the process that holds it") from error
+        raise StorageUnusable(
+            "the database is locked or cannot be written; end the process that holds it, or make room on its disk"
+        ) from error
     except (DBAPIError, sqlite3.Error) as error:
         raise StorageUnusable("expected a SQLite database of Moretta, got another file; choose another path") from error
 
