@@ -25,6 +25,7 @@ StreamId = Annotated[str, Path(max_length=64, examples=["str_0123456789abcdef"])
 def add_stream_routes(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:
     """Add the addresses to `app`."""
     _add_keeping(app, desk, streams, may_manage)
+    _add_telling(app, desk, streams, may_manage)
     _add_running(app, desk, streams, may_manage)
 
 
@@ -48,6 +49,20 @@ def _add_keeping(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guar
         answer.headers["Location"] = f"{STREAMS}/{made.stream_id}"
         return answer
 
+    @app.delete(
+        f"{STREAMS}/{{stream_id}}",
+        operation_id="deleteStream",
+        tags=["statistics"],
+        summary="Stop and forget a stream; what it released stays",
+        status_code=204,
+        responses={204: {"description": "Gone"}, **problems(*PEOPLE)},
+    )
+    async def delete_stream(key: Annotated[ApiKeyInfo, Depends(may_manage)], stream_id: StreamId) -> Response:
+        await anyio.to_thread.run_sync(streams.remove, key.company_id, stream_id, limiter=desk.inline)
+        return Response(status_code=204)
+
+
+def _add_telling(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:
     @app.get(
         STREAMS,
         operation_id="listStreams",
@@ -83,18 +98,6 @@ def _add_keeping(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guar
     async def get_receipt(key: Annotated[ApiKeyInfo, Depends(may_manage)], stream_id: StreamId) -> Response:
         found = await anyio.to_thread.run_sync(streams.signed_receipt, key.company_id, stream_id, limiter=desk.inline)
         return Response(found, media_type="application/json")
-
-    @app.delete(
-        f"{STREAMS}/{{stream_id}}",
-        operation_id="deleteStream",
-        tags=["statistics"],
-        summary="Stop and forget a stream; what it released stays",
-        status_code=204,
-        responses={204: {"description": "Gone"}, **problems(*PEOPLE)},
-    )
-    async def delete_stream(key: Annotated[ApiKeyInfo, Depends(may_manage)], stream_id: StreamId) -> Response:
-        await anyio.to_thread.run_sync(streams.remove, key.company_id, stream_id, limiter=desk.inline)
-        return Response(status_code=204)
 
 
 def _add_running(app: FastAPI, desk: Desk, streams: StreamDesk, may_manage: Guard) -> None:

@@ -165,6 +165,25 @@ def _made(
 
 
 @compiled
+def _fill(
+    planes: npt.NDArray[np.float32],
+    edges: npt.NDArray[np.float32],
+    places: npt.NDArray[np.float32],
+    where: npt.NDArray[np.float32],
+    light: npt.NDArray[np.float32],
+    corners: npt.NDArray[np.int32],
+) -> None:
+    """Depth, where and light over a triangle as linear functions of the place, `planes` (7, 3), from its `corners` (3,)."""
+    a, b, c = corners
+    for at in range(3):
+        planes[0, at] = places[a, 2] * edges[0, at] + places[b, 2] * edges[1, at] + places[c, 2] * edges[2, at]
+        for of in range(2):
+            planes[1 + of, at] = where[a, of] * edges[0, at] + where[b, of] * edges[1, at] + where[c, of] * edges[2, at]
+        for of in range(4):
+            planes[3 + of, at] = light[a, of] * edges[0, at] + light[b, of] * edges[1, at] + light[c, of] * edges[2, at]
+
+
+@compiled
 def draw(
     canvas: npt.NDArray[np.uint8],
     depths: npt.NDArray[np.float32],
@@ -195,9 +214,8 @@ def draw(
     """
     height, width = depths.shape
     plain = textures[0, -1, -1]
-    edges = np.empty(
-        (3, 3), np.float32
-    )  # the weights of the corners as linear functions of the place: at 0, by x, by y
+    # The weights of the corners as linear functions of the place: at 0, by x, by y.
+    edges = np.empty((3, 3), np.float32)
     planes = np.empty((7, 3), np.float32)  # depth, where and light likewise
     for number in range(len(triangles)):
         a, b, c = triangles[number]
@@ -213,16 +231,7 @@ def draw(
         edges[0] = (bx * cy - cx * by) / area, (by - cy) / area, (cx - bx) / area
         edges[1] = (cx * ay - ax * cy) / area, (cy - ay) / area, (ax - cx) / area
         edges[2] = (ax * by - bx * ay) / area, (ay - by) / area, (bx - ax) / area
-        for at in range(3):
-            planes[0, at] = places[a, 2] * edges[0, at] + places[b, 2] * edges[1, at] + places[c, 2] * edges[2, at]
-            for of in range(2):
-                planes[1 + of, at] = (
-                    where[a, of] * edges[0, at] + where[b, of] * edges[1, at] + where[c, of] * edges[2, at]
-                )
-            for of in range(4):
-                planes[3 + of, at] = (
-                    light[a, of] * edges[0, at] + light[b, of] * edges[1, at] + light[c, of] * edges[2, at]
-                )
+        _fill(planes, edges, places, where, light, triangles[number])
         if area > 0:  # hair from within
             planes[3:] *= np.float32(WITHIN)
         bounds = (left, right, top, bottom)
