@@ -15,7 +15,7 @@ from tests.service_rig import Place, fragments, is_gone, marks_in, open_files, p
 from tests.watching_rig import COMPANY, empty_recording, exact_site, face_recording, figures, watched
 
 from moretta.core.cameras import CameraState
-from moretta.core.statistics import Charge, Measure
+from moretta.core.statistics import RECORDED_SESSION, Charge, Measure
 from moretta.settings import Settings
 from moretta.storage.database import open_database
 from moretta.storage.statistics.budgets import SqlBudgetStore
@@ -119,6 +119,7 @@ def test_a_watching_process_that_is_killed_begins_a_new_session_and_cameras_go_o
     assert (health.state, health.reconnects, good.connections) == (CameraState.WATCHING, 0, 1)
     assert [error.code for error in run.lost] == ["worker.lost"]
     sessions = {receipt.session for receipt in run.receipts}
+    assert not any(session.startswith(RECORDED_SESSION) for session in sessions)
     # What the first held is gone; only the second released its bucket, and each spent on visits of its own.
     assert len(sessions) == 2 and [one.partition.split("/")[0] for one in run.releases] == [run.receipts[1].session]
 
@@ -131,6 +132,18 @@ def test_an_exhausted_budget_is_told_once_and_watching_goes_on(engine: Engine, s
         run.join()
     assert [error.code for error in run.exhausted] == ["dp.budget_exhausted"] and run.releases == []
     assert run.watching.health()[0].analysed == 40 and SqlReleaseStore(engine, COMPANY).sites() == []
+
+
+def test_a_recording_watched_again_pays_again_and_is_refused_when_nothing_is_left(
+    engine: Engine, settings: Settings, plain: Path
+) -> None:
+    released = []
+    for _ in range(2):
+        with watched(engine, settings, exact_site("plain"), {"plain": plain}) as run:
+            run.join()
+        assert run.receipts[0].session.startswith(RECORDED_SESSION)
+        released.append((len(run.releases), [error.code for error in run.exhausted]))
+    assert released == [(1, []), (0, ["dp.budget_exhausted"])]
 
 
 def test_nothing_of_what_was_seen_is_on_disk(models_dir: Path, tmp_path: Path, plain: Path) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from moretta.core.errors import RequestInvalid
-from moretta.core.statistics import Charge
+from moretta.core.statistics import RECORDED_SESSION, Charge
 
 
 def spent(charges: Iterable[Charge]) -> float:
@@ -17,16 +17,23 @@ def spent(charges: Iterable[Charge]) -> float:
 
     Buckets are about disjoint visits: of charges on different buckets only the greatest counts. Charges on the same bucket add
     up, those on live counters add up, and so do unpartitioned ones, also those of different sessions: a restart cuts a stay
-    into two visits, and whoever stayed must not pay twice unseen.
+    into two visits, and whoever stayed must not pay twice unseen. A recording can be watched again, when the same visits fall
+    into other buckets: what a session of one spends adds to all else.
 
     Source: McSherry, Privacy integrated queries, SIGMOD 2009, theorems 3 (sequential) and 4 (parallel composition).
     """
     on_all: list[float] = []
-    on_bucket: dict[str, list[float]] = defaultdict(list)
+    # By what may hold the same visits once more: each session of a recording, and the cameras' sessions together.
+    on_buckets: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for charge in charges:
-        _, _, bucket = (charge.partition or "").partition("/")
-        (on_bucket[bucket] if bucket else on_all).append(charge.epsilon)
-    return math.fsum(on_all) + max((math.fsum(bucket) for bucket in on_bucket.values()), default=0.0)
+        session, _, bucket = (charge.partition or "").partition("/")
+        if bucket:
+            again = session if session.startswith(RECORDED_SESSION) else ""
+            on_buckets[again][bucket].append(charge.epsilon)
+        else:
+            on_all.append(charge.epsilon)
+    most = (max(math.fsum(bucket) for bucket in buckets.values()) for buckets in on_buckets.values())
+    return math.fsum((*on_all, *most))
 
 
 def composed(epsilons: Iterable[float]) -> float:

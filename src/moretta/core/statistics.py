@@ -281,13 +281,16 @@ class Alarm:
     threshold: float
 
 
+RECORDED_SESSION = "wr_"
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """What is spent before noise is drawn. `partition` None: on all visits of the day; otherwise on those of that partition
     only.
 
-    Partitions are `session` (the live counters of one watching session) or `session/bucket`. How charges add up is said in
-    `core.accounting.spent`.
+    Partitions are `session` (the live counters of one watching session) or `session/bucket`. Names of sessions that watch a
+    recording begin with `RECORDED_SESSION`. How charges add up is said in `core.accounting.spent`.
     """
 
     site: str

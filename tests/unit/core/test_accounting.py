@@ -47,6 +47,11 @@ def test_two_charges_on_the_same_bucket_add_up() -> None:
     assert spent(_charges(("s/1", 0.5), ("s/1", 0.5), ("s/2", 0.75))) == 1.0
 
 
+def test_a_recording_that_is_watched_again_pays_again_whatever_buckets_it_falls_into() -> None:
+    assert spent(_charges(("wr_a/1", 0.5), ("wr_a/2", 0.75), ("wr_b/3", 0.5))) == 1.25
+    assert spent(_charges(("wr_a/1", 0.5), ("s/1", 0.25), ("s/2", 1.0))) == 1.5
+
+
 def test_what_is_spent_on_everybody_adds_to_all() -> None:
     assert spent(_charges((None, 0.25), ("s/1", 0.5), (None, 0.25))) == 1.0
 

@@ -49,15 +49,16 @@ def camera_terms(settings: Settings) -> CameraTerms:
 
 
 class WatchingProcess:
-    """A confined process that watches one site for one session. For one thread, which must outlive it.
+    """A confined process that watches one site for one session, `recorded` where a camera is a recording. For one thread, which
+    must outlive it.
 
     Raises:
         SandboxUnavailable, ModelMissing, ModelCorrupt, ModelMismatch, ExtraMissing: it cannot, or must not, be started.
         WorkerLost: it died; here and in every method.
     """
 
-    def __init__(self, site: Site, terms: WatchTerms, started_s: float) -> None:
-        self._begun = Begin(site, new_session(), started_s)
+    def __init__(self, site: Site, terms: WatchTerms, started_s: float, recorded: bool = False) -> None:
+        self._begun = Begin(site, new_session(recorded), started_s)
         self._paid: set[date] = set()
         attributes = [one.value for one in (Measure.AGE, Measure.GENDER) if site.epsilon_of(one)]
         environment = {

@@ -95,6 +95,7 @@ class Watching:
             raise RequestInvalid("expected cameras that each have a source of their own, got one source twice")
         self._site, self._stores, self._watch_terms = site, stores, watch_terms
         self._listener, self._fast = listener or Listener(), fast
+        self._recorded = len(going_on) < len(sources)
         terms = camera_terms or CameraTerms(mode=watch_terms.mode, paced=not fast)
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -164,7 +165,7 @@ class Watching:
         self._end_process()
 
     def _begin(self) -> None:
-        self._process = WatchingProcess(self._site, self._watch_terms, self._now_s)
+        self._process = WatchingProcess(self._site, self._watch_terms, self._now_s, self._recorded)
         self._alarms = AlarmWatch(self._site, self._stores.releases)
         self._owed = []
         self._refused = {key for key in self._refused if key.startswith("live ")}
