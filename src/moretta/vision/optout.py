@@ -70,7 +70,9 @@ class OptOutMarkers:
 
     def _find(self, pixels: Pixels, time_s: float) -> None:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        framed = cv2.copyMakeBorder(grey, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=128)
+        framed = cv2.copyMakeBorder(
+            grey, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_CONSTANT, value=128
+        )
         corners, codes, _ = self._detector.detectMarkers(framed)
         found = []
         for quad, code in zip(corners, codes.ravel() if codes is not None else (), strict=True):

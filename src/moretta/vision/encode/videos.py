@@ -76,7 +76,10 @@ class _Writing:
         self._output.start_encoding()
         count = 0
         # Decoding, editing and encoding each in a thread of its own: 282 pictures of 720p on two cores take 2.8 s instead of 4.0.
-        with ahead(chain([first], pictures)) as decoded, ahead(self._edited(decoded, uprights, editor, frames)) as edited:
+        with (
+            ahead(chain([first], pictures)) as decoded,
+            ahead(self._edited(decoded, uprights, editor, frames)) as edited,
+        ):
             for made, picture, time_ns in edited:
                 made.pts = self._pts(picture, time_ns, source, encoder)
                 made.time_base = encoder.time_base
@@ -92,7 +95,11 @@ class _Writing:
         return Rewritten(self._reader.info.format, self._target.size, count, self._treated(sound), tuple(self._notices))
 
     def _edited(
-        self, decoded: Iterator[tuple[VideoFrame, int, int]], uprights: UprightPictures, editor: FrameEditor, frames: int
+        self,
+        decoded: Iterator[tuple[VideoFrame, int, int]],
+        uprights: UprightPictures,
+        editor: FrameEditor,
+        frames: int,
     ) -> Iterator[tuple[VideoFrame, VideoFrame, int]]:
         """Each of the first `frames` pictures anew, beside the decoded one and its time in ns."""
         for picture, index, time_ns in decoded:
