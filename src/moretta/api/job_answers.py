@@ -21,7 +21,7 @@ JOB_LOCATION = {"Location": {"schema": {"type": "string"}, "description": "/v1/j
 OR_A_JOB: Responses = {
     202: {
         "model": JobView,
-        "description": "Taken on as a job: a long video, or asked for",
+        "description": "Taken on as a job: a large video, or asked for",
         "headers": {**JOB_LOCATION, **REPEATED},
     }
 }
